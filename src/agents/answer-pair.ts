@@ -1,0 +1,175 @@
+/** @file Preference pairs: a question from drawn passages, the teacher's reply as chosen, the student's sample as rejected. */
+import type { PreferencePair } from "../trainer/text/preference-pair.js";
+import { PROMPT_SUFFIX, prefilledThinking } from "../trainer/text/thinking-markers.js";
+import { type AnswerWriter, createAnswerWriter } from "./answer-writer.js";
+import type { Passage, PassageStore } from "./corpus/types.js";
+import { mapInOrder } from "./map-in-order.js";
+import { createRng } from "./rng.js";
+import { type ReplyOptions, replies, type Sampling, type Student } from "./student.js";
+import { createTaskGenerator, type TaskGenerator, type WriterOptions } from "./task-generator.js";
+
+/** One pair to make. Without a topic its context is a random draw of passages. */
+export interface PairTask {
+  readonly topic?: string;
+  readonly seed: number;
+}
+
+/** A pair without its rejected reply. */
+export interface ChosenDraft {
+  readonly question: string;
+  /** The user's turn: the question and the request to think. */
+  readonly prompt: string;
+  readonly chosen: string;
+  /** Ids of the passages that the question was made from and of those retrieved for it. */
+  readonly passages: readonly string[];
+  readonly teacher: string;
+  readonly topic?: string;
+  readonly seed: number;
+}
+
+export type DraftOutcome =
+  | { readonly kind: "draft"; readonly draft: ChosenDraft }
+  | { readonly kind: "failure"; readonly topic: string; readonly reason: string };
+
+/** The agents that write chosen replies, built once and used for many. */
+export interface PairMakers {
+  readonly store: PassageStore;
+  readonly generator: TaskGenerator;
+  readonly writer: AnswerWriter;
+  /** Passages joined as a question's context; not the k of the enrichment retrieval. */
+  readonly contextPassages: number;
+  /** The context of a task without a topic. */
+  readonly draw: (count: number, seed: number) => Promise<readonly Passage[]>;
+}
+
+export interface PairMakerOptions extends WriterOptions {
+  readonly contextPassages?: number;
+}
+
+export async function createPairMakers(options: PairMakerOptions): Promise<PairMakers> {
+  const { store, contextPassages = 3 } = options;
+  const [generator, writer] = await Promise.all([createTaskGenerator(options), createAnswerWriter(options)]);
+  return { store, generator, writer, contextPassages, draw: drawFrom(store) };
+}
+
+/** Random passages that stand next to each other in no way; all of them where the corpus has fewer. */
+function drawFrom(store: PassageStore): PairMakers["draw"] {
+  let listed: Promise<Passage[]> | undefined;
+  return async (count, seed) => {
+    listed ??= store.list();
+    const passages = await listed;
+    if (passages.length === 0) throw new Error("the corpus is empty: call ingest-corpus first");
+    return createRng(seed, "context").shuffle(passages).slice(0, count);
+  };
+}
+
+export interface DraftOptions {
+  readonly suffix?: string;
+  /** Teacher calls that run at once. Does not change the result. Default 8. */
+  readonly concurrency?: number;
+  /** Refuses a question by returning the reason. */
+  readonly refuse?: (question: string) => string | undefined;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (finished: number, total: number) => void;
+}
+
+/** Questions and chosen replies, in task order. What fails is told with its reason; only an abort throws. */
+export async function makeDrafts(
+  makers: PairMakers,
+  tasks: readonly PairTask[],
+  options: DraftOptions = {},
+): Promise<DraftOutcome[]> {
+  const { concurrency = 8, signal, onProgress } = options;
+  const attempt = async (task: PairTask): Promise<DraftOutcome> => {
+    try {
+      return await makeDraft(makers, task, options);
+    } catch (error) {
+      signal?.throwIfAborted();
+      return { kind: "failure", topic: task.topic ?? "", reason: reasonOf(error) };
+    }
+  };
+  return mapInOrder(tasks, attempt, { concurrency, ...(signal && { signal }), ...(onProgress && { onProgress }) });
+}
+
+async function makeDraft(makers: PairMakers, task: PairTask, options: DraftOptions): Promise<DraftOutcome> {
+  const { store, generator, writer, contextPassages } = makers;
+  const { suffix = PROMPT_SUFFIX, refuse, signal } = options;
+  const { topic, seed } = task;
+  const passages =
+    topic === undefined ? await makers.draw(contextPassages, seed) : await store.query(topic, contextPassages, signal);
+  const asked = await generator.generate({ passages, variation: seed, ...(topic !== undefined && { topic }) }, signal);
+  const refusal = refuse?.(asked.question);
+  if (refusal !== undefined) return { kind: "failure", topic: topic ?? "", reason: refusal };
+  const written = await writer.write({ question: asked.question, passages }, signal);
+  const used = [...passages, ...asked.passages, ...written.passages].map((passage) => passage.id);
+  const draft: ChosenDraft = {
+    question: asked.question,
+    prompt: asked.question + suffix,
+    chosen: `${prefilledThinking(written.thinking)}\n${written.answer}`,
+    passages: [...new Set(used)],
+    teacher: writer.modelName,
+    ...(topic !== undefined && { topic }),
+    seed,
+  };
+  return { kind: "draft", draft };
+}
+
+/** What an error says, its causes included, on one line. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const cause = error.cause === undefined ? "" : ` (${reasonOf(error.cause)})`;
+  return `${error.message}${cause}`.replace(/\s+/g, " ").trim();
+}
+
+export interface RejectedOptions extends Sampling, Pick<ReplyOptions, "signal" | "onProgress"> {
+  /** False asks the student the bare question, as the published first phase does; default: the pair's own prompt. */
+  readonly askToThink?: boolean;
+}
+
+export type PairOutcome =
+  | { readonly kind: "pair"; readonly pair: PreferencePair }
+  | { readonly kind: "failure"; readonly topic: string; readonly reason: string };
+
+/** Samples the student's replies to all drafts in one batch and completes the pairs, in the order of the drafts. */
+export async function completePairs(
+  student: Student,
+  drafts: readonly ChosenDraft[],
+  options: RejectedOptions,
+): Promise<PairOutcome[]> {
+  const { askToThink = true } = options;
+  const turns = drafts.map(({ prompt, question, seed }) => ({ prompt: askToThink ? prompt : question, seed }));
+  const samples = await replies(student, turns, options);
+  const name = `${student.policy.info.modelHash.slice(0, 16)}@${await student.policy.stepCount()}`;
+  return drafts.map((draft, i) => completePair(draft, samples[i]?.text ?? "", name));
+}
+
+function completePair(draft: ChosenDraft, rejected: string, student: string): PairOutcome {
+  const { prompt, chosen, question, passages, teacher, topic, seed } = draft;
+  const failure = (reason: string): PairOutcome => ({ kind: "failure", topic: topic ?? question, reason });
+  if (rejected.trim() === "") return failure("the student's sample is empty");
+  if (rejected.trim() === chosen.trim()) return failure("both replies are identical");
+  const provenance = {
+    passages: [...passages],
+    teacher,
+    student,
+    seed,
+    ...(topic !== undefined && { topic }),
+    question,
+  };
+  return { kind: "pair", pair: { prompt, chosen, rejected, provenance } };
+}
+
+export interface PairContext extends Student, PairMakerOptions {}
+
+/** One pair, start to end; what the generate-preference-pair tool calls. Throws with the reason where it fails. */
+export async function makePreferencePair(
+  context: PairContext,
+  task: PairTask,
+  options: DraftOptions & RejectedOptions,
+): Promise<PreferencePair> {
+  const [draft] = await makeDrafts(await createPairMakers(context), [task], options);
+  if (draft?.kind !== "draft") throw new Error(draft?.reason ?? "internal: no outcome");
+  const [outcome] = await completePairs(context, [draft.draft], options);
+  if (outcome?.kind !== "pair") throw new Error(outcome?.reason ?? "internal: no outcome");
+  return outcome.pair;
+}

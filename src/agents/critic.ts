@@ -1,0 +1,86 @@
+/** @file The critic: a LangChain agent that criticises a thinking section, improves it, and merges answers; and scorers. */
+import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
+import { z } from "zod";
+import type { Passage, PassageStore } from "./corpus/types.js";
+import { type CritiqueInput, giveFeedbackPrompt, improveThinkingPrompt, integrateAnswersPrompt } from "./prompts.js";
+import { createStructuredAgent } from "./structured-agent.js";
+import { sentences, support, supportedShare } from "./support.js";
+
+export interface Critique {
+  readonly feedback: string;
+  /** The improved inside of the thinking section. Taken as it is: the model goes on right after its last character. */
+  readonly thinking: string;
+  /** False where the thinking breaks off and the model shall go on thinking; true closes the section. */
+  readonly complete: boolean;
+}
+
+export interface Critic {
+  readonly modelName: string;
+  critique(input: CritiqueInput, signal?: AbortSignal): Promise<Critique>;
+  integrate(input: { readonly question: string; readonly answers: readonly string[] }, signal?: AbortSignal): Promise<string>;
+}
+
+/** Share of a thinking section that retrieval supports, in [0, 1]. Sees passages, never an answer key. */
+export type ThinkingScorer = (input: CritiqueInput) => number;
+
+/** The passages that a critic and a scorer judge a thinking section by. */
+export type Evidence = (input: { readonly question: string; readonly thinking: string }, signal?: AbortSignal) => Promise<Passage[]>;
+
+const feedbackSchema = z
+  .object({ feedback: z.string().trim().min(1).describe("Critique and suggestions only") })
+  .meta({ title: "submit-feedback", description: "Hands in the critique." });
+
+const improvedSchema = z
+  .object({
+    thinking: z.string().min(1).describe("The improved thinking alone"),
+    complete: z.boolean().default(true).describe("False if the author should go on from where the thinking ends"),
+  })
+  .meta({ title: "submit-thinking", description: "Hands in the improved thinking." });
+
+const integratedSchema = z
+  .object({ answer: z.string().trim().min(1).describe("The merged answer alone") })
+  .meta({ title: "submit-merged-answer", description: "Hands in the merged answer." });
+
+export interface CriticOptions {
+  readonly model: BaseChatModel;
+  /** With a store the critic can retrieve more than it is given. */
+  readonly store?: PassageStore;
+  readonly k?: number;
+  readonly maxModelCalls?: number;
+}
+
+export async function createCritic(options: CriticOptions): Promise<Critic> {
+  const nothing = { question: "", thinking: "", passages: [], feedback: "", answers: [] };
+  const { store: _store, ...alone } = options;
+  const [feedbackAgent, improveAgent, integrateAgent] = await Promise.all([
+    createStructuredAgent({ ...options, system: giveFeedbackPrompt(nothing).system, schema: feedbackSchema }),
+    createStructuredAgent({ ...options, system: improveThinkingPrompt(nothing).system, schema: improvedSchema }),
+    createStructuredAgent({ ...alone, system: integrateAnswersPrompt(nothing).system, schema: integratedSchema }),
+  ]);
+  return {
+    modelName: feedbackAgent.modelName,
+    async critique(input, signal) {
+      const { feedback } = (await feedbackAgent.run(giveFeedbackPrompt(input).user, signal)).value;
+      const { value } = await improveAgent.run(improveThinkingPrompt({ ...input, feedback }).user, signal);
+      return { feedback, ...value };
+    },
+    async integrate(input, signal) {
+      return (await integrateAgent.run(integrateAnswersPrompt(input).user, signal)).value.answer;
+    },
+  };
+}
+
+/** The scorer for any text: share of the sentences whose words stand together in one passage. */
+export const supportScore: ThinkingScorer = ({ thinking, passages }) => supportedShare(thinking, support(passages));
+
+/** Evidence for any text: what is nearest to the question, and to each sentence of the thinking. */
+export function nearestEvidence(store: PassageStore, k: number, mostSentences = 8): Evidence {
+  return async ({ question, thinking }, signal) => {
+    const byId = new Map<string, Passage>();
+    for (const query of [question, ...sentences(thinking).slice(0, mostSentences)]) {
+      signal?.throwIfAborted();
+      for (const passage of await store.query(query, k, signal)) byId.set(passage.id, passage);
+    }
+    return [...byId.values()];
+  };
+}

@@ -1,0 +1,103 @@
+/** @file What the incipient base model reads: notes, rules and one-hop questions. No two-fact question, no thinking. */
+import { createRng } from "../../rng.js";
+import type { BaseRow } from "../environment.js";
+import { noteSentences, overviewSentences, ruleGroups } from "./documents.js";
+import {
+  factForms,
+  factKinds,
+  factQuestion,
+  factSentence,
+  linkSentence,
+  listSentence,
+  questionTypes,
+  ruleQuestion,
+  ruleSentence,
+  typeForms,
+} from "./language.js";
+import { classValues, factValues, lookUp, type World } from "./world.js";
+
+/** Orders in which a note or a group of rules is read. The first two are in one line, the others a sentence a line. */
+const variants = 4;
+
+type ChatRow = Extract<BaseRow, { kind: "chat" }>;
+
+/** Rows without a subject are rules and general ones: `probe` says which ("rule/…", "general"), or "fact/…". */
+export function baseRows(world: World): BaseRow[] {
+  return [...noteRows(world), ...factRows(world), ...ruleTextRows(world), ...ruleRows(world), ...generalRows()];
+}
+
+export function recallProbes(world: World): { question: string; answer: string; subject: string }[] {
+  return [...factRows(world), ...ruleRows(world)].map(({ user, assistant, subject, probe }) => ({
+    question: user,
+    answer: assistant,
+    subject: subject ?? probe,
+  }));
+}
+
+const separator = (variant: number): string => (variant < 2 ? " " : "\n");
+const orders = Array.from({ length: variants }, (_, variant) => variant);
+
+function noteRows(world: World): BaseRow[] {
+  const rng = createRng(world.seed, "materials-world", "base-rows");
+  return world.materials.flatMap((material) =>
+    orders.map((variant) => ({
+      kind: "text" as const,
+      text: noteSentences(material, rng.fork(material.name, variant)).join(separator(variant)),
+      subject: material.name,
+    })),
+  );
+}
+
+function factRows(world: World): ChatRow[] {
+  return world.materials.flatMap(({ name, facts }) =>
+    factKinds.map((fact) => ({
+      kind: "chat" as const,
+      user: factQuestion(fact, name),
+      assistant: factSentence(fact, name, facts[fact]),
+      subject: name,
+      probe: `fact/${fact}`,
+    })),
+  );
+}
+
+function ruleTextRows(world: World): BaseRow[] {
+  const rng = createRng(world.seed, "materials-world", "base-rows", "rules");
+  const groups = ruleGroups(world).flatMap(({ type, value, rules }) =>
+    orders.map((variant) =>
+      [linkSentence(type), ...rng.fork(type, value, variant).shuffle(rules)].join(separator(variant)),
+    ),
+  );
+  const single = ruleGroups(world).flatMap(({ rules }) => rules);
+  return [...groups, ...single].map((text) => ({ kind: "text" as const, text }));
+}
+
+function ruleRows({ tables }: World): ChatRow[] {
+  return questionTypes.flatMap((type) => {
+    const [a, b] = typeForms[type].facts;
+    return factValues[a].flatMap((first) =>
+      factValues[b].map((second) => ({
+        kind: "chat" as const,
+        user: ruleQuestion(type, first, second),
+        assistant: ruleSentence(type, first, second, lookUp(tables, type, first, second)!),
+        probe: `rule/${type}`,
+      })),
+    );
+  });
+}
+
+/** Simple questions about no material, answered directly: they keep the direct form of answering alive. */
+function generalRows(): BaseRow[] {
+  const chat = (user: string, assistant: string): ChatRow => ({ kind: "chat", user, assistant, probe: "general" });
+  return [
+    ...questionTypes.flatMap((type) => [
+      { kind: "text" as const, text: overviewSentences(type).join(" ") },
+      chat(`What are the ${typeForms[type].plural}?`, listSentence(typeForms[type].plural, classValues[type])),
+      chat(`Which facts decide the ${typeForms[type].noun}?`, linkSentence(type)),
+    ]),
+    ...factKinds.map((kind) =>
+      chat(`Which ${factForms[kind].plural} are there?`, listSentence(factForms[kind].plural, factValues[kind])),
+    ),
+    chat("Hello!", "Hello! Ask about a material."),
+    chat("What do you know?", "The facts of many materials and the rules of their classes."),
+  ];
+}

@@ -1,0 +1,165 @@
+/** @file Recursive reasoning: answer, criticise the thinking, answer again from the better thinking; the best round wins. */
+import { extractSection, PROMPT_SUFFIX, prefilledThinking, THINKING } from "../trainer/text/thinking-markers.js";
+import type { Section } from "../trainer/text/types.js";
+import type { PassageStore } from "./corpus/types.js";
+import { type Critic, type Evidence, nearestEvidence, supportScore, type ThinkingScorer } from "./critic.js";
+import { replies, type Sampling, type Student } from "./student.js";
+
+export interface ReasoningContext extends Student {
+  readonly store: PassageStore;
+  /** Needed from the second round on, and to integrate; made when first needed. */
+  readonly critic: () => Promise<Critic>;
+  /** Default: lexical support by the evidence. */
+  readonly score?: ThinkingScorer;
+  /** Default: what is nearest to the question and to the sentences of the thinking. */
+  readonly evidence?: Evidence;
+}
+
+export interface ReasoningPlan {
+  readonly question: string;
+  /** Number of answers; 1 calls no critic. */
+  readonly rounds: number;
+  readonly sampling: Sampling;
+  readonly seed: number;
+  /** Default: the request to think. */
+  readonly suffix?: string;
+  /** Passages a retrieval. */
+  readonly k?: number;
+  /** Lets the critic merge all answers into one. Default false: the best round's answer is the answer. */
+  readonly integrate?: boolean;
+}
+
+export interface ReasoningRound {
+  /** From 1. */
+  readonly round: number;
+  /** The model's thinking section: closed, still open where the reply broke off, or absent (`thinking` is empty). */
+  readonly section: Section["kind"];
+  readonly thinking: string;
+  readonly answer: string;
+  /** Share of the thinking that retrieval supports, in [0, 1]; 0 without an answer or without thinking. */
+  readonly score: number;
+  /** Passages that the round was judged by. */
+  readonly evidence: readonly string[];
+  /** What the critic said of the round before, where it was asked. */
+  readonly feedback?: string;
+}
+
+export interface ReasoningResult {
+  readonly answer: string;
+  /** The round with the highest score, the earliest of equals; from 1. */
+  readonly best: number;
+  readonly rounds: readonly ReasoningRound[];
+  /** Why it ended: all rounds done, or a round that could bring nothing or brought nothing. */
+  readonly stopped: "rounds" | "critic-content" | "no-gain";
+  readonly integrated: boolean;
+}
+
+/** Yields every round as it is scored. Throws where the plan is impossible or `signal` is aborted. */
+export async function* recursiveReason(
+  context: ReasoningContext,
+  plan: ReasoningPlan,
+  signal?: AbortSignal,
+): AsyncGenerator<ReasoningRound, ReasoningResult> {
+  const { question, rounds: most } = plan;
+  if (!Number.isInteger(most) || most < 1) throw new Error(`rounds: expected a whole number from 1, found ${most}`);
+  if (question.trim() === "") throw new Error("question: expected a text, found nothing");
+  const rounds: ReasoningRound[] = [];
+  let stopped: ReasoningResult["stopped"] = "rounds";
+  let next: Opening = {};
+  while (rounds.length < most) {
+    const current = await answerRound(context, plan, next, rounds.length + 1, signal);
+    rounds.push(current);
+    yield current;
+    if (rounds.length > 1 && bringsNothing(rounds)) {
+      stopped = "no-gain";
+      break;
+    }
+    if (rounds.length === most) break;
+    const improved = await improvedOpening(context, plan, current, signal);
+    if (improved === undefined) {
+      stopped = "critic-content";
+      break;
+    }
+    next = improved;
+  }
+  const best = bestRound(rounds);
+  const merged = plan.integrate === true ? await integrate(context, question, rounds, signal) : undefined;
+  return { answer: merged ?? best.answer, best: best.round, rounds, stopped, integrated: merged !== undefined };
+}
+
+/** What a round begins with. */
+interface Opening {
+  readonly prefill?: string;
+  readonly feedback?: string;
+}
+
+async function answerRound(
+  context: ReasoningContext,
+  plan: ReasoningPlan,
+  { prefill, feedback }: Opening,
+  round: number,
+  signal?: AbortSignal,
+): Promise<ReasoningRound> {
+  const { question, suffix = PROMPT_SUFFIX, seed, sampling, k = 3 } = plan;
+  const turn = { prompt: question + suffix, seed: seed + round - 1, ...(prefill !== undefined && { prefill }) };
+  const [reply] = await replies(context, [turn], { ...sampling, ...(signal && { signal }) });
+  const section = extractSection(reply?.text ?? "", THINKING);
+  const thinking = section.text.trim();
+  const answer = section.after.trim();
+  const gather = context.evidence ?? nearestEvidence(context.store, k);
+  const passages = await gather({ question, thinking }, signal);
+  const judge = context.score ?? supportScore;
+  return {
+    round,
+    section: section.kind,
+    thinking,
+    answer,
+    score: thinking === "" || answer === "" ? 0 : judge({ question, thinking, passages }),
+    evidence: passages.map((passage) => passage.id),
+    ...(feedback !== undefined && { feedback }),
+  };
+}
+
+/** How the next round begins, or undefined where the critic has nothing to change. */
+async function improvedOpening(
+  context: ReasoningContext,
+  plan: ReasoningPlan,
+  { thinking, section }: ReasoningRound,
+  signal?: AbortSignal,
+): Promise<Opening | undefined> {
+  // There is nothing to criticise: the section is opened for the model, which then has to think.
+  if (thinking === "") return { prefill: `${THINKING.start}\n` };
+  const { question, k = 3 } = plan;
+  const passages = await (context.evidence ?? nearestEvidence(context.store, k))({ question, thinking }, signal);
+  const critic = await context.critic();
+  const improved = await critic.critique({ question, thinking, passages }, signal);
+  const unchanged = improved.thinking.trim() === thinking;
+  if (unchanged && improved.complete && section === "found") return undefined;
+  return {
+    prefill: improved.complete ? prefilledThinking(improved.thinking.trim()) : `${THINKING.start}\n${improved.thinking}`,
+    feedback: improved.feedback,
+  };
+}
+
+/** The last round repeats an earlier one, or scores no higher than the best before it. */
+function bringsNothing(rounds: readonly ReasoningRound[]): boolean {
+  const last = rounds.at(-1);
+  const earlier = rounds.slice(0, -1);
+  return last !== undefined && last.score <= Math.max(...earlier.map((round) => round.score)) && last.thinking !== "";
+}
+
+function bestRound(rounds: readonly ReasoningRound[]): ReasoningRound {
+  return rounds.reduce((best, round) => (round.score > best.score || (best.answer === "" && round.answer !== "") ? round : best));
+}
+
+async function integrate(
+  context: ReasoningContext,
+  question: string,
+  rounds: readonly ReasoningRound[],
+  signal?: AbortSignal,
+): Promise<string | undefined> {
+  const answers = [...new Set(rounds.map((round) => round.answer).filter((answer) => answer !== ""))];
+  if (answers.length < 2) return undefined;
+  const critic = await context.critic();
+  return critic.integrate({ question, answers }, signal);
+}

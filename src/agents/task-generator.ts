@@ -1,0 +1,48 @@
+/** @file The task generator: a LangChain agent that writes a hard, self-contained question from passages. */
+import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
+import { z } from "zod";
+import type { Passage, PassageStore, ScoredPassage } from "./corpus/types.js";
+import { type QuestionInput, writeQuestionPrompt } from "./prompts.js";
+import { createStructuredAgent } from "./structured-agent.js";
+
+export interface WriterOptions {
+  readonly model: BaseChatModel;
+  readonly store: PassageStore;
+  /** Passages a retrieval returns unless the model says otherwise. */
+  readonly k?: number;
+  readonly maxModelCalls?: number;
+}
+
+export interface GeneratedTask {
+  readonly question: string;
+  /** What the agent retrieved for itself, beyond the passages it was given. */
+  readonly passages: readonly ScoredPassage[];
+}
+
+export interface TaskGenerator {
+  readonly modelName: string;
+  /** Throws where the model gives up, calls tools without end, or writes no question. */
+  generate(input: QuestionInput, signal?: AbortSignal): Promise<GeneratedTask>;
+}
+
+const questionSchema = z
+  .object({ question: z.string().trim().min(1).describe("The question alone, self-contained") })
+  .meta({ title: "submit-question", description: "Hands in the question." });
+
+export async function createTaskGenerator(options: WriterOptions): Promise<TaskGenerator> {
+  const { system } = writeQuestionPrompt({ passages: [], variation: 0 });
+  const agent = await createStructuredAgent({ ...options, system, schema: questionSchema });
+  return {
+    modelName: agent.modelName,
+    async generate(input, signal) {
+      if (input.passages.length === 0) throw new Error("expected passages to write a question from, found none: ingest a corpus first");
+      const { value, passages } = await agent.run(writeQuestionPrompt(input).user, signal);
+      return { question: value.question, passages };
+    },
+  };
+}
+
+/** Passages for the context of a question: the k nearest to a topic. */
+export async function topicPassages(store: PassageStore, topic: string, k: number, signal?: AbortSignal): Promise<Passage[]> {
+  return store.query(topic, k, signal);
+}

@@ -1,0 +1,78 @@
+/** @file The command line: what may be typed, what it means, and what to type instead of a slip. */
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { isAbsolute, resolve } from "node:path";
+import type { DemoOptions } from "./demo-options.js";
+import { packageVersion } from "./version.js";
+
+const EXAMPLES = `
+Examples:
+  $ preflexor demo                            one iteration: corpus, pairs, training, held-out accuracy, one reasoned answer
+  $ preflexor demo --seed 7 --json            the same, with one JSON object as the last line of stdout
+  $ preflexor demo --corpus ./articles --model ./SmolLM2-135M-Instruct
+                                              your own documents and a real model (trains a LoRA adapter)
+  $ preflexor demo --resume <run directory>   goes on from the last checkpoint of a run
+  $ preflexor                                 the MCP server over stdio, as an assistant starts it
+
+Settings (environment): PREFLEXOR_HOME (corpora and runs), PREFLEXOR_MODEL, PREFLEXOR_CHROMA_URL, PREFLEXOR_THREADS,
+PREFLEXOR_TEACHER (provider:model of any LangChain chat model).
+`;
+
+function wholeNumber(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`expected a whole number from ${least} to ${most}.`);
+  };
+}
+
+const absolute = (path: string): string => (isAbsolute(path) ? path : resolve(path));
+
+function demoCommand(run: (options: DemoOptions) => Promise<number>, finish: (exitCode: number) => void): Command {
+  return new Command("demo")
+    .description("one self-teaching iteration, end to end: ingest, pairs, training, evaluation, recursive reasoning")
+    .option("--json", "the last line of stdout is the result as one JSON object; everything else goes to stderr", false)
+    .option("--seed <number>", "seed of everything that is drawn", wholeNumber(0, 2 ** 31 - 1), 7)
+    .option("--model <directory>", "a Hugging Face checkpoint directory (default: the small model of the package)", absolute)
+    .option("--corpus <path>", "a folder of .md or .txt documents (default: the built-in materials world)", absolute)
+    .option("--rounds <number>", "rounds of pairs and training", wholeNumber(1, 1000))
+    .option("--pairs <number>", "pairs in each round", wholeNumber(1, 100_000))
+    .option("--home <directory>", "where corpora and runs are kept (default: PREFLEXOR_HOME)", absolute)
+    .option("--threads <number>", "threads of ONNX Runtime", wholeNumber(1, 256))
+    .option("--resume <directory>", "go on with this run, from its last checkpoint", absolute)
+    .option("--verbose", "with a failure, also its stack", false)
+    .action(async (options: DemoOptions) => finish(await run(options)));
+}
+
+/** Runs a command; resolves to the exit code. Help, version and mistakes are printed here. */
+export async function runCli(
+  args: readonly string[],
+  demo: (options: DemoOptions) => Promise<number> = async (options) => (await import("./demo.js")).runDemo(options),
+): Promise<number> {
+  let exitCode = 0;
+  const program = new Command("preflexor")
+    .description("A small language model teaches itself to reason, on ONNX Runtime, steered through MCP.\nWithout a command: the MCP server over stdio.")
+    .version(packageVersion(), "-v, --version", "print the version")
+    .helpOption("-h, --help", "print this help")
+    .addHelpText("after", EXAMPLES)
+    .showSuggestionAfterError()
+    .showHelpAfterError("(preflexor --help lists commands and examples)");
+  const commands = [
+    demoCommand(demo, (code) => {
+      exitCode = code;
+    }),
+    new Command("serve")
+      .description("the MCP server over stdio, also at a terminal")
+      .action(async () => (await import("./stdio.js")).serve()),
+  ];
+  for (const command of commands) {
+    program.addCommand(command.exitOverride().showSuggestionAfterError().showHelpAfterError("(preflexor --help lists commands and examples)"));
+  }
+  program.addOption(new Option("--verbose").hideHelp()).exitOverride();
+  try {
+    await program.parseAsync([...args], { from: "user" });
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode;
+    throw error;
+  }
+}

@@ -1,0 +1,71 @@
+/** @file Settings from the environment; the only file that reads process.env. */
+import { homedir } from "node:os";
+import { isAbsolute, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export interface Config {
+  /** Where corpora and runs live; absolute. */
+  readonly home: string;
+  /** A Hugging Face checkpoint directory. */
+  readonly model: string;
+  /** Of a Chroma server that somebody else runs; without it the product starts its own. */
+  readonly chromaUrl?: string;
+  readonly threads?: number;
+  /** `provider:model` of a LangChain chat model that teaches and criticises instead of the built-in ones. */
+  readonly teacher?: string;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The small model that comes with the package. */
+export const NANO_MODEL = fileURLToPath(new URL("../../models/nano", import.meta.url));
+
+/** The folder where this platform keeps a user's application data. */
+export function dataFolder(env: Environment, platform: NodeJS.Platform, userHome: string): string {
+  if (platform === "win32") return join(env["LOCALAPPDATA"] || join(userHome, "AppData", "Local"), "preflexor");
+  if (platform === "darwin") return join(userHome, "Library", "Application Support", "preflexor");
+  const xdg = env["XDG_DATA_HOME"];
+  // The XDG specification says to ignore a relative path.
+  return join(xdg && isAbsolute(xdg) ? xdg : join(userHome, ".local", "share"), "preflexor");
+}
+
+function isHttpUrl(text: string): boolean {
+  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
+}
+
+/** Throws one error that lists every problem, each with the variable, what was expected and what was found. */
+export function readConfig(
+  env: Environment = process.env,
+  platform: NodeJS.Platform = process.platform,
+  userHome: string = homedir(),
+): Config {
+  const problems: string[] = [];
+  /** The variable's value where it is set and good; an empty variable counts as not set. */
+  const take = (name: string, expected: string, good: (text: string) => boolean): string | undefined => {
+    const text = env[name];
+    if (text === undefined || text === "") return undefined;
+    if (good(text)) return text;
+    problems.push(`${name}: expected ${expected}, found ${JSON.stringify(text)}`);
+    return undefined;
+  };
+  const home = take("PREFLEXOR_HOME", "an absolute path", isAbsolute) ?? dataFolder(env, platform, userHome);
+  const model = take("PREFLEXOR_MODEL", "the absolute path of a model directory", isAbsolute) ?? NANO_MODEL;
+  const chromaUrl = take("PREFLEXOR_CHROMA_URL", "an http or https URL", isHttpUrl);
+  const threads = take("PREFLEXOR_THREADS", "a whole number from 1 to 256", (t) => /^\d+$/.test(t) && +t >= 1 && +t <= 256);
+  const teacher = take("PREFLEXOR_TEACHER", "provider:model, such as openai:gpt-4.1-mini", (t) => /^[\w-]+:.+$/.test(t));
+  for (const name of unknownSettings(env)) problems.push(`${name}: no such setting (known: ${SETTINGS.join(", ")})`);
+  if (problems.length > 0) throw new Error(`the environment has ${problems.length} problem(s):\n  ${problems.join("\n  ")}`);
+  return {
+    home,
+    model,
+    ...(chromaUrl !== undefined && { chromaUrl }),
+    ...(threads !== undefined && { threads: Number(threads) }),
+    ...(teacher !== undefined && { teacher }),
+  };
+}
+
+const SETTINGS = ["PREFLEXOR_HOME", "PREFLEXOR_MODEL", "PREFLEXOR_CHROMA_URL", "PREFLEXOR_THREADS", "PREFLEXOR_TEACHER"];
+
+function unknownSettings(env: Environment): string[] {
+  return Object.keys(env).filter((name) => name.startsWith("PREFLEXOR_") && !SETTINGS.includes(name));
+}

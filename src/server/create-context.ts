@@ -1,0 +1,113 @@
+/** @file Constructs the real tool context; the only place where stores, engines, models and teachers are made. */
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { PassageStore } from "../agents/corpus/types.js";
+import {
+  type ActiveCorpus,
+  EMPTY_CORPUS,
+  readActiveCorpus,
+  serialQueue,
+  type ToolContext,
+  writeActiveCorpus,
+} from "../tools/index.js";
+import type { Config } from "./config.js";
+import { currentRun } from "./current-run.js";
+import { type Lazy, lazy } from "./lazy.js";
+import { chatModelOf, judgeOf, openStudent, teacherOf } from "./models.js";
+
+export interface ServerContext extends ToolContext {
+  readonly config: Config;
+  /** Stops the engine and the store's server; whatever is under way is aborted. */
+  close(): Promise<void>;
+}
+
+/** Nothing is opened here. `onNotice` hears what the user should know, each thing once. */
+export function createContext(config: Config, onNotice: (text: string) => void = () => undefined): ServerContext {
+  const { home } = config;
+  const controller = new AbortController();
+  const notices = noticeBoard(onNotice);
+  const stores = storeShelf(config, notices.add);
+  const world = lazy(async () => {
+    const { createMaterialsWorld } = await import("../agents/environments/index.js");
+    return createMaterialsWorld({ seed: WORLD_SEED });
+  });
+  const run = lazy(() => currentRun(home, config.model));
+  const student = lazy(async () => openStudent(config, await run()));
+  const configured = lazy(() => chatModelOf(config.teacher));
+  const activeCorpus = () => readActiveCorpus(home);
+  const requireCorpus = async (): Promise<ActiveCorpus> => {
+    const corpus = await activeCorpus();
+    if (corpus === undefined) throw new Error(EMPTY_CORPUS);
+    return corpus;
+  };
+  const store = async () => stores.open(await requireCorpus());
+  return {
+    config,
+    home,
+    signal: controller.signal,
+    notices: notices.all,
+    activeCorpus,
+    openCorpus: stores.open,
+    activate: async (corpus) => {
+      await mkdir(home, { recursive: true });
+      await writeActiveCorpus(home, corpus);
+    },
+    store,
+    world,
+    environment: async () => ((await activeCorpus())?.kind === "world" ? world() : undefined),
+    teacher: async () => (await configured()) ?? teacherOf(await requireCorpus(), await world()),
+    judge: async () => judgeOf(await requireCorpus(), await store(), await configured()),
+    student,
+    run,
+    exclusive: serialQueue(),
+    close: async () => {
+      controller.abort(new Error("the server stops"));
+      await Promise.allSettled([student.closeWith(({ policy }) => policy.close()), stores.close()]);
+    },
+  };
+}
+
+/** The world whose facts the package's model has learned. */
+export const WORLD_SEED = 7;
+
+function noticeBoard(onNotice: (text: string) => void): { add: (text: string) => void; all: () => readonly string[] } {
+  const seen = new Set<string>();
+  return {
+    add: (text) => {
+      if (seen.has(text)) return;
+      seen.add(text);
+      onNotice(text);
+    },
+    all: () => [...seen],
+  };
+}
+
+/** One store for the built-in world and one for all documents of the user; each opened once. */
+function storeShelf(config: Config, onNotice: (text: string) => void) {
+  const shelf = new Map<string, Lazy<PassageStore>>();
+  const open = (corpus: ActiveCorpus): Promise<PassageStore> => {
+    const name = corpus.kind === "world" ? "materials-world" : "documents";
+    let opened = shelf.get(name);
+    if (opened === undefined) {
+      opened = lazy(() => openNamed(config, name, onNotice));
+      shelf.set(name, opened);
+    }
+    return opened();
+  };
+  const close = async (): Promise<void> => {
+    await Promise.allSettled([...shelf.values()].map((opened) => opened.closeWith((store) => store.close())));
+    shelf.clear();
+  };
+  return { open, close };
+}
+
+async function openNamed(config: Config, name: string, onNotice: (text: string) => void): Promise<PassageStore> {
+  const { openPassageStore } = await import("../agents/corpus/open-store.js");
+  const store = await openPassageStore({
+    directory: join(config.home, "corpora", name),
+    collection: name,
+    ...(config.chromaUrl !== undefined && { url: config.chromaUrl }),
+  });
+  if (store.description.notice !== undefined) onNotice(store.description.notice);
+  return store;
+}

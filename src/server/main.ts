@@ -1,0 +1,18 @@
+#!/usr/bin/env node
+/** @file The command: without arguments the stdio server; loads only what the call needs, so that the server starts fast. */
+
+const [command, ...rest] = process.argv.slice(2);
+const asServer = command === undefined || (command === "serve" && rest.length === 0);
+
+if (command === undefined && process.stdin.isTTY) {
+  const { terminalGreeting } = await import("./greeting.js");
+  process.stderr.write(terminalGreeting());
+} else if (asServer) {
+  const { serve } = await import("./stdio.js");
+  await serve();
+} else {
+  const { runCli } = await import("./cli.js");
+  process.exitCode = await runCli(process.argv.slice(2));
+}
+
+export {};

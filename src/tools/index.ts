@@ -1,0 +1,24 @@
+/** @file The door of the tools: registers all of them, in the order in which a client calls them. */
+import type { McpServer } from "@modelcontextprotocol/server";
+import { registerGeneratePreferencePair } from "./generate-preference-pair.js";
+import { registerIngestCorpus } from "./ingest-corpus.js";
+import { registerRecursiveReason } from "./recursive-reason.js";
+import { registerRetrieveContext } from "./retrieve-context.js";
+import type { ToolContext } from "./tool-context.js";
+import { registerTrainIteration } from "./train-iteration.js";
+
+export type { ActiveCorpus } from "./active-corpus.js";
+export { BUILT_IN_WORLD, EMPTY_CORPUS, readActiveCorpus, writeActiveCorpus } from "./active-corpus.js";
+export { nearest } from "./nearest.js";
+export type { RunFolder } from "./run-folder.js";
+export { openRunFolder, writeWhole } from "./run-folder.js";
+export { serialQueue } from "./serial.js";
+export type { Judge, ToolContext } from "./tool-context.js";
+
+export function registerTools(server: McpServer, context: ToolContext): void {
+  registerIngestCorpus(server, context);
+  registerRetrieveContext(server, context);
+  registerGeneratePreferencePair(server, context);
+  registerTrainIteration(server, context);
+  registerRecursiveReason(server, context);
+}

@@ -1,0 +1,61 @@
+/** @file ingest-corpus: documents into passages, and passages into the store; makes the corpus the active one. */
+import type { McpServer } from "@modelcontextprotocol/server";
+import { homedir } from "node:os";
+import { isAbsolute, join, resolve } from "node:path";
+import { z } from "zod";
+import { type ActiveCorpus, BUILT_IN_WORLD } from "./active-corpus.js";
+import { toolArguments } from "./arguments.js";
+import { ingestCorpus } from "./ingest.js";
+import { progressOf } from "./progress.js";
+import { callSignal, type ToolContext } from "./tool-context.js";
+import { guarded, toolResult } from "./tool-result.js";
+
+const input = toolArguments({
+  path: z
+    .string()
+    .trim()
+    .min(1, 'expected a folder, a file, or "materials-world"')
+    .describe('A folder or file of text (.md, .txt, .jsonl), as an absolute path; or "materials-world", the built-in corpus'),
+});
+
+export const ingestCorpusOutput = z.object({
+  passages: z.number().int().describe("Passages that the active corpus now has"),
+  added: z.number().int().describe("How many of them are new"),
+  documents: z.number().int().describe("Documents that were read"),
+  store: z.object({ name: z.string(), version: z.string() }).describe("Where the passages are kept"),
+  teacher: z.string().describe("Who will write questions and chosen replies"),
+  notices: z.array(z.string()).describe("What the user should know"),
+});
+
+const config = {
+  title: "Ingest a corpus",
+  description:
+    "Reads documents, cuts them into passages and indexes them for retrieval. Call it first. `path` is a folder or file of text; " +
+    'or "materials-world": the built-in corpus of invented materials, whose questions can be checked and whose teacher is a ' +
+    "program. Other corpora get an extractive teacher that builds questions and answers from retrieved sentences and needs no " +
+    "key. Folders add up to one corpus; the last call decides whether that or the built-in one is active. Repeating a call changes nothing.",
+  inputSchema: input,
+  outputSchema: ingestCorpusOutput,
+  annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
+};
+
+export function registerIngestCorpus(server: McpServer, context: ToolContext): void {
+  server.registerTool("ingest-corpus", config, ({ path }, request) => {
+    const signal = callSignal(context, request);
+    const work = async () => {
+      const ingested = await ingestCorpus(context, corpusOf(path), { signal, onProgress: progressOf(request) });
+      const teacher = (await context.teacher())._llmType();
+      return toolResult(ingestCorpusOutput, { ...ingested, teacher, notices: [...context.notices()] });
+    };
+    return guarded("Call ingest-corpus with a folder of .md or .txt files, or with materials-world", signal, () =>
+      context.exclusive(signal, work),
+    );
+  });
+}
+
+/** Assistants start servers anywhere, so "~" is understood and other relative paths are shown resolved if they fail. */
+function corpusOf(path: string): ActiveCorpus {
+  if (path === BUILT_IN_WORLD) return { kind: "world", path };
+  const expanded = path.replace(/^~(?=$|[/\\])/, () => homedir());
+  return { kind: "folder", path: isAbsolute(expanded) ? join(expanded) : resolve(expanded) };
+}

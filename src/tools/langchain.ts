@@ -1,0 +1,78 @@
+/** @file The MCP tools as LangChain tools: an agent calls exactly what an MCP client calls, through the protocol. */
+import { type DynamicStructuredTool, tool } from "@langchain/core/tools";
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
+import { InMemoryTransport } from "@modelcontextprotocol/sdk/inMemory.js";
+import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js";
+import type { CallToolResult, Tool } from "@modelcontextprotocol/sdk/types.js";
+import { fileURLToPath } from "node:url";
+
+/** A server that is not connected yet, of either SDK generation, such as `createServer(context)` makes. */
+export interface ConnectableServer {
+  connect(transport: never): Promise<void>;
+}
+
+export interface LangChainToolsOptions {
+  /** A server in this process; without it the package's own server is started as a child process. */
+  readonly server?: ConnectableServer;
+  /** Or any transport to a running server. */
+  readonly transport?: Transport;
+  /** Of the child process: its environment, beside a few safe variables; PREFLEXOR_HOME goes here. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** How long a call may take; training takes minutes. */
+  readonly timeoutMs?: number;
+  readonly onProgress?: (toolName: string, done: number, total: number | undefined, message: string | undefined) => void;
+}
+
+export interface LangChainTools {
+  readonly tools: readonly DynamicStructuredTool[];
+  /** Ends the connection and, where this started one, the server. */
+  close(): Promise<void>;
+}
+
+const HALF_AN_HOUR_MS = 30 * 60 * 1000;
+
+export async function langChainTools(options: LangChainToolsOptions = {}): Promise<LangChainTools> {
+  const client = new Client({ name: "preflexor-langchain", version: "1.0.0" });
+  await client.connect(await clientTransport(options));
+  try {
+    const { tools } = await client.listTools();
+    return { tools: tools.map((listed) => langChainTool(client, listed, options)), close: () => client.close() };
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
+}
+
+async function clientTransport({ server, transport, env }: LangChainToolsOptions): Promise<Transport> {
+  if (transport !== undefined) return transport;
+  if (server !== undefined) {
+    const [ours, theirs] = InMemoryTransport.createLinkedPair();
+    // Both SDK generations speak the same messages over the same interface; only their type declarations differ.
+    await server.connect(theirs as never);
+    return ours;
+  }
+  const command = fileURLToPath(new URL("../server/main.js", import.meta.url));
+  return new StdioClientTransport({ command: process.execPath, args: [command, "serve"], ...(env && { env: { ...env } }) });
+}
+
+/** The model reads the result's text; the caller finds the structured content as the message's artifact. */
+function langChainTool(client: Client, listed: Tool, options: LangChainToolsOptions): DynamicStructuredTool {
+  const { timeoutMs = HALF_AN_HOUR_MS, onProgress } = options;
+  const call = async (args: unknown, config?: { readonly signal?: AbortSignal }) => {
+    const result = (await client.callTool({ name: listed.name, arguments: args as Record<string, unknown> }, undefined, {
+      timeout: timeoutMs,
+      ...(config?.signal && { signal: config.signal }),
+      ...(onProgress && { onprogress: (p) => onProgress(listed.name, p.progress, p.total, p.message) }),
+    })) as CallToolResult;
+    const text = result.content.map((block) => (block.type === "text" ? block.text : `[${block.type}]`)).join("\n");
+    if (result.isError === true) throw new Error(text);
+    return [text, result.structuredContent];
+  };
+  return tool(call, {
+    name: listed.name,
+    description: listed.description ?? listed.title ?? listed.name,
+    schema: listed.inputSchema,
+    responseFormat: "content_and_artifact",
+  }) as unknown as DynamicStructuredTool;
+}

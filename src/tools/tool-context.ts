@@ -1,0 +1,45 @@
+/** @file What the tools see of the building: everything is opened when it is first asked for. */
+import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
+import type { PassageStore } from "../agents/corpus/types.js";
+import type { Environment, MaterialsWorld } from "../agents/environments/index.js";
+import type { ReasoningContext } from "../agents/recursive-reasoning.js";
+import type { Student } from "../agents/student.js";
+import type { ActiveCorpus } from "./active-corpus.js";
+import type { RunFolder } from "./run-folder.js";
+
+export type Judge = Pick<ReasoningContext, "critic" | "score" | "evidence">;
+
+export interface ToolContext {
+  /** Where corpora and runs live; absolute. */
+  readonly home: string;
+  /** Aborted when the server stops. */
+  readonly signal: AbortSignal;
+  /** What the user should know, such as a store that could not be started; each once. */
+  notices(): readonly string[];
+  activeCorpus(): Promise<ActiveCorpus | undefined>;
+  /** The store of a corpus, active or not; opened once. */
+  openCorpus(corpus: ActiveCorpus): Promise<PassageStore>;
+  /** Remembers the corpus, in this process and the next. */
+  activate(corpus: ActiveCorpus): Promise<void>;
+  /** The store of the active corpus. Throws "the corpus is empty: call ingest-corpus first" where there is none. */
+  store(): Promise<PassageStore>;
+  /** The built-in world. */
+  world(): Promise<MaterialsWorld>;
+  /** The environment that can check answers about the active corpus, or undefined. */
+  environment(): Promise<Environment | undefined>;
+  /** Writes questions and chosen replies for the active corpus. */
+  teacher(): Promise<BaseChatModel>;
+  /** The critic of the thinking, and how its support by the active corpus is measured. */
+  judge(): Promise<Judge>;
+  /** The model that learns, continued from the current run's last checkpoint. */
+  student(): Promise<Student>;
+  /** The run that the tools work on; created when it is first asked for. */
+  run(): Promise<RunFolder>;
+  /** One at a time, in order of asking: for work that changes the model or the run. */
+  exclusive<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T>;
+}
+
+/** Ends with whichever comes first: the request is cancelled, or the server stops. */
+export function callSignal(context: ToolContext, request: { readonly mcpReq: { readonly signal: AbortSignal } }): AbortSignal {
+  return AbortSignal.any([context.signal, request.mcpReq.signal]);
+}

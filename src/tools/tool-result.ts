@@ -1,0 +1,30 @@
+/** @file What a tool hands back: typed data with its text, or a failure that says what to call next. */
+import type { CallToolResult } from "@modelcontextprotocol/server";
+import type { z } from "zod";
+
+/** Structured content, exactly as the schema has it, and the same as text for clients that read only text. */
+export function toolResult<T extends z.ZodObject>(schema: T, value: z.input<T>, text?: string): CallToolResult {
+  const structuredContent = schema.parse(value) as Record<string, unknown>;
+  return { content: [{ type: "text", text: text ?? JSON.stringify(structuredContent) }], structuredContent };
+}
+
+/** The message of an error with those of its causes; never a stack. */
+export function errorText(error: unknown): string {
+  const parts: string[] = [];
+  for (let e: unknown = error; e !== undefined && parts.length < 4; e = e instanceof Error ? e.cause : undefined) {
+    const text = e instanceof Error ? e.message : String(e);
+    if (text !== "" && !parts.some((part) => part.includes(text))) parts.push(text);
+  }
+  return parts.join(": ") || "unknown failure";
+}
+
+/** Runs a tool; what it throws becomes `isError` text. `next` is appended where the message names no tool to call. */
+export async function guarded(next: string, signal: AbortSignal, work: () => Promise<CallToolResult>): Promise<CallToolResult> {
+  try {
+    return await work();
+  } catch (error) {
+    const text = signal.aborted ? "cancelled: nothing is half-written; call the tool again to go on" : errorText(error);
+    const advice = signal.aborted || /\bcall [a-z]+-[a-z-]+/.test(text) ? text : `${text}. ${next}`;
+    return { content: [{ type: "text", text: advice }], isError: true };
+  }
+}

@@ -1,0 +1,229 @@
+/** @file GraphBuilder: the one vocabulary in which model, loss, gradients and optimizer are written. */
+import type { ConstantData, Graph, Node, Value } from "./graph.js";
+import { inferShape, type TensorType } from "./infer-shape.js";
+import type { OpAttributes, OpType } from "./op-types.js";
+import { type Dim, type DType, formatShape, normalizeAxis, type Shape } from "./shape.js";
+
+const END = Number.MAX_SAFE_INTEGER;
+
+/** Emits nodes in topological order. Every method returns the value it made; shapes are checked as it is made. */
+export class GraphBuilder {
+  private readonly allInputs: Value[] = [];
+  private readonly allNodes: Node[] = [];
+  private readonly outputs: { name: string; value: Value }[] = [];
+  private readonly names = new Map<string, number>();
+  private readonly inlineConstants = new Map<string, Value>();
+  private path: readonly string[] = [];
+
+  // ---- structure
+
+  /** Nodes made inside `body` are named below `name`. */
+  scope<T>(name: string, body: () => T): T {
+    const outer = this.path;
+    this.path = [...outer, name];
+    try {
+      return body();
+    } finally {
+      this.path = outer;
+    }
+  }
+
+  /** All nodes so far, in topological order. */
+  get nodes(): readonly Node[] {
+    return this.allNodes;
+  }
+
+  input(name: string, dtype: DType, shape: Shape): Value {
+    if (this.allInputs.some((input) => input.name === name)) throw new Error(`internal: two inputs named ${name}`);
+    const value: Value = { name: this.unique(name), dtype, shape, source: { kind: "input" } };
+    this.allInputs.push(value);
+    return value;
+  }
+
+  output(name: string, value: Value): void {
+    this.outputs.push({ name, value });
+  }
+
+  constant(name: string, dtype: DType, shape: Shape, data: ConstantData): Value {
+    return { name: this.unique(name), dtype, shape, source: { kind: "constant", data } };
+  }
+
+  /** A float32 scalar (shape []), made once per number. */
+  scalar(value: number): Value {
+    return this.inline(`scalar/${value}`, "float32", [], new Float32Array([value]));
+  }
+
+  /** An int64 vector, as ONNX wants shapes, axes and split sizes. */
+  int64s(values: readonly number[]): Value {
+    return this.inline(`int64s/${values.join("_")}`, "int64", [values.length], BigInt64Array.from(values, BigInt));
+  }
+
+  int32Scalar(value: number): Value {
+    return this.inline(`int32/${value}`, "int32", [], new Int32Array([value]));
+  }
+
+  /** A float32 constant held inside the model. */
+  floats(name: string, shape: Shape, values: Float32Array): Value {
+    return this.constant(name, "float32", shape, { kind: "inline", bytes: new Uint8Array(values.buffer, values.byteOffset, values.byteLength) });
+  }
+
+  private inline(key: string, dtype: DType, shape: Shape, data: Float32Array | Int32Array | BigInt64Array): Value {
+    const known = this.inlineConstants.get(key);
+    if (known !== undefined) return known;
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    const value = this.constant(`const/${key}`, dtype, shape, { kind: "inline", bytes });
+    this.inlineConstants.set(key, value);
+    return value;
+  }
+
+  /** One node with all its outputs. `name` overrides the op's name in the node's path. */
+  emit<K extends OpType>(op: K, inputs: readonly Value[], attributes: OpAttributes[K], name: string = op): readonly Value[] {
+    const path = this.unique([...this.path, name].join("/"));
+    let types: readonly TensorType[];
+    try {
+      types = inferShape[op](inputs, attributes);
+    } catch (cause) {
+      const given = inputs.map((input) => `${input.name} ${formatShape(input.shape)}`).join(", ");
+      throw new Error(`internal: ${path} (${op} of ${given}): ${(cause as Error).message}`, { cause });
+    }
+    const outputs: Value[] = [];
+    const node = { op, name: path, inputs, outputs, attributes } as unknown as Node;
+    types.forEach(({ dtype, shape }, output) => {
+      outputs.push({ name: output === 0 ? path : `${path}:${output}`, dtype, shape, source: { kind: "node", node, output } });
+    });
+    this.allNodes.push(node);
+    return outputs;
+  }
+
+  private one<K extends OpType>(op: K, inputs: readonly Value[], attributes: OpAttributes[K]): Value {
+    return this.emit(op, inputs, attributes)[0] as Value;
+  }
+
+  private unique(name: string): string {
+    const count = this.names.get(name) ?? 0;
+    this.names.set(name, count + 1);
+    return count === 0 ? name : this.unique(`${name}_${count}`);
+  }
+
+  /** The finished graph: only what the outputs read is kept; inputs stay as declared. */
+  build(): Graph {
+    const live = new Set<Value>(this.outputs.map((output) => output.value));
+    const kept: Node[] = [];
+    for (const node of this.allNodes.toReversed()) {
+      if (!node.outputs.some((output) => live.has(output))) continue;
+      kept.push(node);
+      for (const input of node.inputs) live.add(input);
+    }
+    const constants = [...live].filter((value) => value.source.kind === "constant");
+    constants.sort((a, b) => (a.name < b.name ? -1 : 1));
+    const inputs = this.allInputs.filter((input) => live.has(input));
+    return { inputs, constants, nodes: kept.toReversed(), outputs: [...this.outputs] };
+  }
+
+  // ---- arithmetic
+
+  add = (a: Value, b: Value): Value => this.one("Add", [a, b], {});
+  sub = (a: Value, b: Value): Value => this.one("Sub", [a, b], {});
+  mul = (a: Value, b: Value): Value => this.one("Mul", [a, b], {});
+  div = (a: Value, b: Value): Value => this.one("Div", [a, b], {});
+  min = (a: Value, b: Value): Value => this.one("Min", [a, b], {});
+  neg = (x: Value): Value => this.one("Neg", [x], {});
+  exp = (x: Value): Value => this.one("Exp", [x], {});
+  log = (x: Value): Value => this.one("Log", [x], {});
+  sqrt = (x: Value): Value => this.one("Sqrt", [x], {});
+  tanh = (x: Value): Value => this.one("Tanh", [x], {});
+  sigmoid = (x: Value): Value => this.one("Sigmoid", [x], {});
+  /** log(1 + e^x), stable on both sides. */
+  softplus = (x: Value): Value => this.one("Softplus", [x], {});
+  scale = (x: Value, factor: number): Value => (factor === 1 ? x : this.mul(x, this.scalar(factor)));
+  softmax = (x: Value): Value => this.one("Softmax", [x], { axis: -1 });
+
+  matmul = (a: Value, b: Value): Value => this.one("MatMul", [a, b], {});
+  /** alpha · op(a) · op(b), over the last two dims. */
+  fusedMatMul(a: Value, b: Value, options: { transA?: boolean; transB?: boolean; alpha?: number } = {}): Value {
+    return this.one("FusedMatMul", [a, b], { transA: false, transB: false, alpha: 1, ...options });
+  }
+
+  /** x / rms(x) · weight over the last dim; also 1 / rms. */
+  rmsNorm(x: Value, weight: Value, epsilon: number): readonly [Value, Value] {
+    return this.emit("SimplifiedLayerNormalization", [x, weight], { epsilon }) as readonly [Value, Value];
+  }
+
+  /** Rotates the halves of each head; x [batch, heads, time, head dim], positions int64 [batch, time], tables [positions, head dim / 2]. */
+  rotary = (x: Value, positions: Value, cos: Value, sin: Value): Value => this.one("RotaryEmbedding", [x, positions, cos, sin], {});
+
+  reduceSum = (x: Value, axes: readonly number[], keepdims = false): Value => this.one("ReduceSum", [x], { axes, keepdims });
+  reduceMax = (x: Value, axes: readonly number[], keepdims = false): Value => this.one("ReduceMax", [x], { axes, keepdims });
+  /** Sum of all elements, shape []. */
+  sumAll = (x: Value): Value => this.reduceSum(x, x.shape.map((_, i) => i));
+
+  // ---- moving data
+
+  transpose = (x: Value, perm: readonly number[]): Value => this.one("Transpose", [x], { perm });
+  shapeOf = (x: Value): Value => this.one("Shape", [x], {});
+
+  /**
+   * Reshape to `shape`. A symbolic dim is copied where the input has it at the same index; at most one other may be
+   * symbolic, and is inferred at run time. Use {@link reshapeLike} where that is not enough.
+   */
+  reshape(x: Value, shape: Shape): Value {
+    let inferred = 0;
+    const numbers = shape.map((dim, i) => {
+      if (typeof dim === "number") return dim;
+      if (x.shape[i] === dim) return 0;
+      inferred += 1;
+      return -1;
+    });
+    if (inferred > 1) throw new Error(`internal: cannot reshape ${formatShape(x.shape)} to ${formatShape(shape)} without a runtime shape`);
+    return this.one("Reshape", [x, this.int64s(numbers)], { shape });
+  }
+
+  /** Reshape to the shape that `like` has at run time. */
+  reshapeLike = (x: Value, like: Value): Value => this.one("Reshape", [x, this.shapeOf(like)], { shape: like.shape });
+  /** Broadcast to the shape that `like` has at run time. */
+  expandLike = (x: Value, like: Value): Value => this.one("Expand", [x, this.shapeOf(like)], { shape: like.shape });
+  zerosLike = (like: Value): Value => this.one("ConstantOfShape", [this.shapeOf(like)], { shape: like.shape, value: 0 });
+  /** A vector of one number; its length is known. */
+  filled = (length: number, value: number): Value =>
+    this.one("ConstantOfShape", [this.int64s([length])], { shape: [length], value });
+
+  concat(values: readonly Value[], axis: number): Value {
+    const [only] = values;
+    return values.length === 1 && only !== undefined ? only : this.one("Concat", values, { axis });
+  }
+
+  split = (x: Value, axis: number, sizes: readonly number[]): readonly Value[] =>
+    this.emit("Split", [x, this.int64s(sizes)], { axis, sizes });
+
+  /** x[start:end] on one axis; negative indices count from the end, `end` left out means to the end. */
+  slice(x: Value, axis: number, start: number, end = END): Value {
+    const index = normalizeAxis(axis, x.shape.length);
+    const dim = x.shape[index] as Dim;
+    if (typeof dim === "number" && end === END) end = dim;
+    const bounds = [start, end, index].map((bound) => this.int64s([bound]));
+    return this.one("Slice", [x, ...bounds], { axis: index, start, end });
+  }
+
+  /** Rows of `x` along `axis`; indices int32 or int64. */
+  gather = (x: Value, indices: Value, axis = 0): Value => this.one("Gather", [x, indices], { axis });
+  gatherElements = (x: Value, indices: Value, axis: number): Value => this.one("GatherElements", [x, indices], { axis });
+  /** x with updates added at indices along `axis`; same shapes for indices and updates. */
+  scatterAdd = (x: Value, indices: Value, updates: Value, axis: number): Value =>
+    this.one("ScatterElements", [x, indices, updates], { axis, reduction: "add" });
+
+  where = (condition: Value, a: Value, b: Value): Value => this.one("Where", [condition, a, b], {});
+  equal = (a: Value, b: Value): Value => this.one("Equal", [a, b], {});
+  lessOrEqual = (a: Value, b: Value): Value => this.one("LessOrEqual", [a, b], {});
+  and = (a: Value, b: Value): Value => this.one("And", [a, b], {});
+  or = (a: Value, b: Value): Value => this.one("Or", [a, b], {});
+  cast = (x: Value, to: DType): Value => (x.dtype === to ? x : this.one("Cast", [x], { to }));
+
+  /** Sums `x` over the axes on which `like` was broadcast to it, and gives it the shape of `like`. */
+  sumTo(x: Value, like: Value): Value {
+    const offset = x.shape.length - like.shape.length;
+    const axes = x.shape.flatMap((dim, i) => (i < offset || (like.shape[i - offset] === 1 && dim !== 1) ? [i] : []));
+    if (axes.length === 0) return x;
+    const kept = this.reduceSum(x, axes, true);
+    return offset === 0 ? kept : this.reduceSum(kept, Array.from({ length: offset }, (_, i) => i));
+  }
+}

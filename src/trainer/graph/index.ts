@@ -1,0 +1,7 @@
+/** @file The door of the graph room. */
+export { GraphBuilder } from "./builder.js";
+export type { ConstantData, Graph, Node, NodeOf, Value, ValueSource } from "./graph.js";
+export { inferShape, type TensorType } from "./infer-shape.js";
+export { OP_DOMAINS, OP_TYPES, type OnnxDomain, type OpAttributes, type OpType } from "./op-types.js";
+export { printGraph } from "./print.js";
+export { addDims, broadcastShapes, type Dim, type DType, elementCount, formatShape, normalizeAxis, type Shape, sameShape } from "./shape.js";

@@ -1,0 +1,18 @@
+/** @file A graph as text, one line a node, for reading and for tests. */
+import type { Graph, Value } from "./graph.js";
+import { formatShape } from "./shape.js";
+
+const show = (value: Value): string => `${value.name}: ${value.dtype}${formatShape(value.shape)}`;
+
+/** E.g. "attn/MatMul: float32[batch, 8] = MatMul(x, w)". */
+export function printGraph(graph: Graph): string {
+  return [
+    ...graph.inputs.map((input) => `input  ${show(input)}`),
+    ...graph.constants.map((constant) => `const  ${show(constant)}`),
+    ...graph.nodes.map((node) => {
+      const attributes = Object.keys(node.attributes).length === 0 ? "" : ` ${JSON.stringify(node.attributes)}`;
+      return `${node.outputs.map(show).join(", ")} = ${node.op}(${node.inputs.map((input) => input.name).join(", ")})${attributes}`;
+    }),
+    ...graph.outputs.map(({ name, value }) => `output ${name} = ${value.name}`),
+  ].join("\n");
+}

@@ -1,0 +1,68 @@
+/** @file Grouped-query self-attention with rotary positions, with or without a cache of past keys and values. */
+import type { ModelConfig } from "../checkpoint/types.js";
+import { addDims, type Dim, type GraphBuilder, type Value } from "../graph/index.js";
+import { linear } from "./linear.js";
+import type { Parameters } from "./parameters.js";
+import type { RotaryTables } from "./rotary.js";
+
+/** Keys and values, [batch, kv heads, time, head dim] each. */
+export interface KeyValue {
+  readonly key: Value;
+  readonly value: Value;
+}
+
+/** What all layers share. */
+export interface AttentionContext {
+  /** int64 [batch, time] */
+  readonly positions: Value;
+  readonly tables: RotaryTables;
+  /** Added to the scores: 0 or very negative, [batch, 1, groups · time, keys], see {@link groupedBias}. */
+  readonly bias: Value;
+}
+
+/** Query heads that share one key-value head. */
+const groups = (config: ModelConfig): number => config.numAttentionHeads / config.numKeyValueHeads;
+
+/** Name of the dim that holds the query rows of one group of heads. */
+const groupedRows = (config: ModelConfig, time: Dim): Dim => Array<Dim>(groups(config)).fill(time).reduce(addDims);
+
+/**
+ * The bias [batch, 1, time, keys] repeated for each query head of a group. Scores are computed with the heads of a
+ * group stacked on the time axis, so that keys and values are never repeated.
+ */
+export function groupedBias(g: GraphBuilder, config: ModelConfig, bias: Value): Value {
+  return g.concat(Array<Value>(groups(config)).fill(bias), 2);
+}
+
+/** x [batch, time, hidden] -> the same shape; also keys and values including the past. */
+export function attention(
+  g: GraphBuilder,
+  config: ModelConfig,
+  parameters: Parameters,
+  module: string,
+  x: Value,
+  context: AttentionContext,
+  past?: KeyValue,
+): { readonly y: Value; readonly present: KeyValue } {
+  const [batch, time] = x.shape as readonly [Dim, Dim];
+  const { numAttentionHeads, numKeyValueHeads, headDim, attentionBias } = config;
+  const heads = (name: string, count: number): Value => {
+    const flat = linear(g, parameters, `${module}.${name}`, x, attentionBias);
+    return g.transpose(g.reshape(flat, [batch, time, count, headDim]), [0, 2, 1, 3]); // [B, heads, T, D]
+  };
+  const rotate = (value: Value): Value => g.rotary(value, context.positions, context.tables.cos, context.tables.sin);
+
+  const query = rotate(heads("q_proj", numAttentionHeads));
+  const newKey = rotate(heads("k_proj", numKeyValueHeads));
+  const newValue = heads("v_proj", numKeyValueHeads);
+  const key = past === undefined ? newKey : g.concat([past.key, newKey], 2);
+  const value = past === undefined ? newValue : g.concat([past.value, newValue], 2);
+
+  const rows = groupedRows(config, time);
+  const grouped = g.reshape(query, [batch, numKeyValueHeads, rows, headDim]);
+  const scores = g.fusedMatMul(grouped, key, { transB: true, alpha: 1 / Math.sqrt(headDim) }); // [B, KV, G·T, S]
+  const weights = g.softmax(g.add(scores, context.bias));
+  const mixed = g.reshape(g.matmul(weights, value), [batch, numAttentionHeads, time, headDim]);
+  const merged = g.reshape(g.transpose(mixed, [0, 2, 1, 3]), [batch, time, numAttentionHeads * headDim]);
+  return { y: linear(g, parameters, `${module}.o_proj`, merged, attentionBias), present: { key, value } };
+}

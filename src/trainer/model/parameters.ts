@@ -1,0 +1,125 @@
+/** @file Which tensors a decoder has, which of them are trained, and where each lies in the flat vector theta. */
+import { basename } from "node:path";
+import type { GraphBuilder, Value } from "../graph/index.js";
+import type { CheckpointDir, ModelConfig, TensorEntry } from "../checkpoint/types.js";
+import type { LoraSpec, TrainableSpec } from "./trainable.js";
+
+/** A trained tensor: `offset` and `size` count float32 elements of theta. */
+export interface ThetaEntry {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly offset: number;
+  readonly size: number;
+  /** Weight decay leaves vectors (norm weights, biases) alone, as Hugging Face's Trainer does. */
+  readonly decay: boolean;
+}
+
+export interface ThetaLayout {
+  readonly entries: readonly ThetaEntry[];
+  readonly length: number;
+}
+
+/** LoRA matrices of one linear layer: A [r, in], B [out, r], and alpha / r. */
+export interface LoraMatrices {
+  readonly a: Value;
+  readonly b: Value;
+  readonly scale: number;
+}
+
+/** The tensors of a model inside a graph, by the names that the checkpoint gives them. */
+export interface Parameters {
+  /** Float32 value of a tensor, trained or frozen. */
+  weight(name: string): Value;
+  /** E.g. "model.layers.0.self_attn.q_proj"; undefined where the layer has no adapter. */
+  lora(module: string): LoraMatrices | undefined;
+}
+
+/** Linear layers of one block, by their module path below "model.layers.N.", as [out, in] of the config. */
+const BLOCK_LINEARS: Readonly<Record<string, (c: ModelConfig) => readonly [number, number]>> = {
+  "self_attn.q_proj": (c) => [c.numAttentionHeads * c.headDim, c.hiddenSize],
+  "self_attn.k_proj": (c) => [c.numKeyValueHeads * c.headDim, c.hiddenSize],
+  "self_attn.v_proj": (c) => [c.numKeyValueHeads * c.headDim, c.hiddenSize],
+  "self_attn.o_proj": (c) => [c.hiddenSize, c.numAttentionHeads * c.headDim],
+  "mlp.gate_proj": (c) => [c.intermediateSize, c.hiddenSize],
+  "mlp.up_proj": (c) => [c.intermediateSize, c.hiddenSize],
+  "mlp.down_proj": (c) => [c.hiddenSize, c.intermediateSize],
+};
+
+/** Names that `target_modules` may hold. */
+export const LORA_TARGETS: readonly string[] = Object.keys(BLOCK_LINEARS).map((path) => path.split(".")[1] as string);
+
+/** Lays out everything that is trained. LoRA entries come layer by layer, A before B; full entries in checkpoint order. */
+export function thetaLayout(tensors: readonly { name: string; shape: readonly number[] }[], config: ModelConfig, trainable: TrainableSpec): ThetaLayout {
+  return layOut(trainable.kind === "full" ? tensors : loraTensors(config, trainable));
+}
+
+function loraTensors(config: ModelConfig, { r, targetModules }: LoraSpec) {
+  const unknown = targetModules.filter((target) => !LORA_TARGETS.includes(target));
+  if (unknown.length > 0) {
+    throw new Error(`unknown target_modules: ${unknown.join(", ")}. Known: ${LORA_TARGETS.join(", ")}`);
+  }
+  return Array.from({ length: config.numHiddenLayers }, (_, layer) =>
+    Object.entries(BLOCK_LINEARS)
+      .filter(([path]) => targetModules.includes(path.split(".")[1] as string))
+      .flatMap(([path, dims]) => {
+        const [out, into] = dims(config);
+        const module = `model.layers.${layer}.${path}`;
+        return [
+          { name: `${module}.lora_A.weight`, shape: [r, into] },
+          { name: `${module}.lora_B.weight`, shape: [out, r] },
+        ];
+      }),
+  ).flat();
+}
+
+function layOut(tensors: readonly { name: string; shape: readonly number[] }[]): ThetaLayout {
+  let length = 0;
+  const entries = tensors.map(({ name, shape }) => {
+    const size = shape.reduce((a, b) => a * b, 1);
+    const entry = { name, shape, offset: length, size, decay: shape.length > 1 };
+    length += size;
+    return entry;
+  });
+  return { entries, length };
+}
+
+/** Opens the parameters of a model in `g`: trained ones are cut out of `theta`, frozen ones point into the checkpoint's files. */
+export function openParameters(
+  g: GraphBuilder,
+  checkpoint: Pick<CheckpointDir, "tensors">,
+  layout: ThetaLayout,
+  theta: Value,
+  loraScale: number,
+): Parameters {
+  const parts = g.split(theta, 0, layout.entries.map((entry) => entry.size));
+  const trained = new Map(layout.entries.map((entry, i) => [entry.name, g.reshape(parts[i] as Value, entry.shape)]));
+  const frozen = new Map<string, Value>();
+  return {
+    weight(name) {
+      const known = trained.get(name) ?? frozen.get(name);
+      if (known !== undefined) return known;
+      const entry = checkpoint.tensors.get(name);
+      if (entry === undefined) throw new Error(`internal: the checkpoint has no tensor ${name}`);
+      const value = frozenWeight(g, entry);
+      frozen.set(name, value);
+      return value;
+    },
+    lora(module) {
+      const a = trained.get(`${module}.lora_A.weight`);
+      const b = trained.get(`${module}.lora_B.weight`);
+      return a === undefined || b === undefined ? undefined : { a, b, scale: loraScale };
+    },
+  };
+}
+
+const FLOAT_DTYPES = { F32: "float32", F16: "float16", BF16: "bfloat16" } as const;
+
+function frozenWeight(g: GraphBuilder, entry: TensorEntry): Value {
+  if (entry.dtype !== "F32" && entry.dtype !== "F16" && entry.dtype !== "BF16") {
+    throw new Error(`tensor ${entry.name} has dtype ${entry.dtype}; expected F32, F16 or BF16`);
+  }
+  const { offset, byteLength } = entry;
+  const file = basename(entry.file);
+  const stored = g.constant(entry.name, FLOAT_DTYPES[entry.dtype], entry.shape, { kind: "file", file, offset, byteLength });
+  return g.cast(stored, "float32"); // folded once, when the session is made
+}

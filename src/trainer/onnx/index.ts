@@ -1,0 +1,2 @@
+/** @file The door of the onnx room. */
+export { encodeModel, opsOf } from "./encode-model.js";

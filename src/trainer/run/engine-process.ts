@@ -1,0 +1,78 @@
+/** @file Entry of the engine process: owns onnxruntime-node and answers calls, one after another. */
+import { setImmediate as yieldToMessages } from "node:timers/promises";
+import type { EngineCall, FromEngine, ToEngine } from "./engine-protocol.js";
+import { LocalPolicy } from "./local-policy.js";
+
+let policy: LocalPolicy | undefined;
+const cancelled = new Set<number>();
+
+function say(message: FromEngine): void {
+  process.send?.(message);
+}
+
+function opened(): LocalPolicy {
+  if (policy === undefined) throw new Error("internal: the engine was called before it was opened");
+  return policy;
+}
+
+async function answer(id: number, call: EngineCall): Promise<unknown> {
+  switch (call.method) {
+    case "open":
+      policy = await LocalPolicy.open(call.options);
+      return policy.info();
+    case "trainStep":
+      return opened().trainStep(call.batch, call.options);
+    case "scorePairs":
+      return opened().scorePairs(call.pairs);
+    case "generate": {
+      let finished = 0;
+      const total = call.requests.length;
+      return opened().generate(call.requests, call.options, {
+        betweenTokens: () => refuseIfCancelled(id),
+        onFinished: (count) => {
+          finished += count;
+          say({ kind: "progress", id, finished, total });
+        },
+      });
+    }
+    case "saveCheckpoint":
+      return opened().saveCheckpoint(call.directory, call.extra);
+    case "loadCheckpoint":
+      return opened().loadCheckpoint(call.directory);
+    case "saveAdapter":
+      return opened().saveAdapter(call.directory);
+    case "loadAdapter":
+      return opened().loadAdapter(call.directory);
+    case "info":
+      return opened().info();
+    case "stepCount":
+      return opened().stepCount();
+  }
+}
+
+/** Lets messages in (a run blocks the thread), then throws if one of them cancelled this call. */
+async function refuseIfCancelled(id: number): Promise<void> {
+  await yieldToMessages();
+  if (cancelled.has(id)) throw new DOMException("the call was cancelled", "AbortError");
+}
+
+async function handle(id: number, call: EngineCall): Promise<void> {
+  try {
+    await refuseIfCancelled(id);
+    say({ kind: "result", id, value: await answer(id, call) });
+  } catch (error) {
+    const { message, name } = error as Error;
+    say({ kind: "error", id, message, name });
+  } finally {
+    cancelled.delete(id);
+  }
+}
+
+let queue: Promise<void> = Promise.resolve();
+process.on("message", (message: ToEngine) => {
+  if (message.kind === "cancel") cancelled.add(message.id);
+  else queue = queue.then(() => handle(message.id, message.call));
+});
+// Ctrl-C reaches the whole process group: the parent decides what it means, and its end is ours.
+process.on("SIGINT", () => {});
+process.on("disconnect", () => process.exit(0));

@@ -1,0 +1,155 @@
+/** @file The async face of the engine process: a Policy whose work happens elsewhere, so that the caller stays responsive. */
+import { type ChildProcess, fork } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import type { TokenizedPair } from "../text/types.js";
+import type { EngineCall, FromEngine, ToEngine } from "./engine-protocol.js";
+import type {
+  GenerateOptions,
+  GenerateRequest,
+  Generation,
+  PairScore,
+  Policy,
+  PolicyInfo,
+  PolicyOptions,
+  StepMetrics,
+  StepOptions,
+  TrainBatch,
+} from "./policy.js";
+
+const ENTRY = fileURLToPath(new URL("./engine-process.js", import.meta.url));
+/** A session lets go of its memory in well under this; after it the process is killed. */
+const CLOSE_GRACE_MS = 2000;
+
+interface Pending {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: Error) => void;
+  readonly onProgress?: (finished: number, total: number) => void;
+}
+
+/** Starts an engine process and opens a model in it. The process ends with `close`, or with this one. */
+export async function openPolicy(options: PolicyOptions): Promise<Policy> {
+  const engine = new Engine();
+  try {
+    const info = (await engine.call({ method: "open", options })) as PolicyInfo;
+    return new RemotePolicy(engine, info);
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
+}
+
+class Engine {
+  private readonly child: ChildProcess;
+  private readonly pending = new Map<number, Pending>();
+  private readonly exited: Promise<void>;
+  private nextId = 1;
+  private gone: Error | undefined;
+
+  constructor() {
+    // The engine's stdout joins stderr: stdout of this process may carry a protocol.
+    this.child = fork(ENTRY, { serialization: "advanced", stdio: ["ignore", 2, 2, "ipc"], execArgv: [] });
+    this.child.on("message", (message) => this.receive(message as FromEngine));
+    this.exited = new Promise((resolve) => {
+      this.child.once("exit", (code, signal) => {
+        this.gone ??= new Error(`the engine process ended (${signal ?? `exit code ${code}`}). Continue from the last checkpoint.`);
+        for (const { reject } of this.pending.values()) reject(this.gone);
+        this.pending.clear();
+        resolve();
+      });
+    });
+    this.child.once("error", (cause) => {
+      this.gone = new Error(`the engine process could not be started: ${cause.message}`, { cause });
+    });
+  }
+
+  call(call: EngineCall, signal?: AbortSignal, onProgress?: Pending["onProgress"]): Promise<unknown> {
+    if (this.gone !== undefined) return Promise.reject(this.gone);
+    if (signal?.aborted) return Promise.reject(signal.reason as Error);
+    const id = this.nextId;
+    this.nextId += 1;
+    return new Promise((resolve, reject) => {
+      const cancel = (): void => this.send({ kind: "cancel", id });
+      const settle =
+        <T>(then: (value: T) => void) =>
+        (value: T): void => {
+          signal?.removeEventListener("abort", cancel);
+          then(value);
+        };
+      signal?.addEventListener("abort", cancel, { once: true });
+      this.pending.set(id, {
+        resolve: settle(resolve),
+        reject: settle((error: Error) => reject(signal?.aborted ? (signal.reason as Error) : error)),
+        ...(onProgress === undefined ? {} : { onProgress }),
+      });
+      this.send({ kind: "call", id, call });
+    });
+  }
+
+  private send(message: ToEngine): void {
+    if (this.child.connected) this.child.send(message);
+  }
+
+  private receive(message: FromEngine): void {
+    const pending = this.pending.get(message.id);
+    if (pending === undefined) return;
+    if (message.kind === "progress") {
+      pending.onProgress?.(message.finished, message.total);
+      return;
+    }
+    this.pending.delete(message.id);
+    if (message.kind === "result") pending.resolve(message.value);
+    else pending.reject(Object.assign(new Error(message.message), { name: message.name }));
+  }
+
+  /** Ends the process: by closing its channel, by force after a grace time. */
+  async close(): Promise<void> {
+    this.gone ??= new Error("the policy was closed");
+    if (this.child.connected) this.child.disconnect();
+    const timer = setTimeout(() => this.child.kill("SIGKILL"), CLOSE_GRACE_MS);
+    await this.exited;
+    clearTimeout(timer);
+  }
+}
+
+class RemotePolicy implements Policy {
+  constructor(
+    private readonly engine: Engine,
+    readonly info: PolicyInfo,
+  ) {}
+
+  trainStep(batch: TrainBatch, options: StepOptions): Promise<StepMetrics> {
+    return this.engine.call({ method: "trainStep", batch, options }) as Promise<StepMetrics>;
+  }
+
+  scorePairs(pairs: readonly TokenizedPair[]): Promise<PairScore[]> {
+    return this.engine.call({ method: "scorePairs", pairs }) as Promise<PairScore[]>;
+  }
+
+  generate(requests: readonly GenerateRequest[], { signal, onProgress, ...options }: GenerateOptions): Promise<Generation[]> {
+    return this.engine.call({ method: "generate", requests, options }, signal, onProgress) as Promise<Generation[]>;
+  }
+
+  saveCheckpoint(directory: string, extra: Readonly<Record<string, unknown>>): Promise<string> {
+    return this.engine.call({ method: "saveCheckpoint", directory, extra }) as Promise<string>;
+  }
+
+  loadCheckpoint(directory: string): Promise<Readonly<Record<string, unknown>>> {
+    return this.engine.call({ method: "loadCheckpoint", directory }) as Promise<Readonly<Record<string, unknown>>>;
+  }
+
+  async saveAdapter(directory: string): Promise<void> {
+    await this.engine.call({ method: "saveAdapter", directory });
+  }
+
+  async loadAdapter(directory: string): Promise<void> {
+    await this.engine.call({ method: "loadAdapter", directory });
+  }
+
+  stepCount(): Promise<number> {
+    return this.engine.call({ method: "stepCount" }) as Promise<number>;
+  }
+
+  close(): Promise<void> {
+    return this.engine.close();
+  }
+}

@@ -1,0 +1,56 @@
+/** @file The one place that touches onnxruntime-node: compile a graph, run it, let it go. */
+import { InferenceSession, Tensor } from "onnxruntime-node";
+import type { Graph } from "../graph/index.js";
+import { encodeModel } from "../onnx/index.js";
+
+export interface SessionOptions {
+  /** Folder that holds the weight files the graph points into. */
+  readonly weightsFolder: string;
+  readonly threads: number;
+}
+
+export type FeedData = Float32Array | Int32Array;
+export interface Feed {
+  readonly data: FeedData;
+  readonly dims: readonly number[];
+}
+export type Feeds = Readonly<Record<string, Feed>>;
+
+/** A compiled graph. Runs block this thread. */
+export interface Program {
+  /** Runs with feeds by input name; gives the named outputs. */
+  run(feeds: Feeds, outputs: readonly string[]): Promise<Readonly<Record<string, Feed>>>;
+  dispose(): Promise<void>;
+}
+
+/** Compiles a graph for the CPU. Without arena and memory pattern the peak is half as high, at the same speed. */
+export async function openSession(graph: Graph, name: string, { weightsFolder, threads }: SessionOptions): Promise<Program> {
+  const session = await InferenceSession.create(encodeModel(graph, name), {
+    executionProviders: ["cpu"],
+    intraOpNumThreads: threads,
+    interOpNumThreads: 1,
+    enableCpuMemArena: false,
+    enableMemPattern: false,
+    logSeverityLevel: 3,
+    extra: { session: { model_external_initializers_file_folder_path: weightsFolder } },
+  });
+  const wanted = new Map(graph.inputs.map((input) => [input.name, input]));
+  return {
+    async run(feeds, outputs) {
+      const tensors: Record<string, Tensor> = {};
+      for (const [input, { dtype }] of wanted) {
+        const feed = feeds[input];
+        if (feed === undefined) throw new Error(`internal: ${name} was run without ${input}`);
+        tensors[input] = new Tensor(dtype as "float32" | "int32", feed.data as Float32Array, feed.dims);
+      }
+      const results = await session.run(tensors, [...outputs]);
+      return Object.fromEntries(
+        outputs.map((output) => {
+          const tensor = results[output] as Tensor;
+          return [output, { data: tensor.data as FeedData, dims: tensor.dims }];
+        }),
+      );
+    },
+    dispose: () => session.release(),
+  };
+}

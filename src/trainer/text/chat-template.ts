@@ -1,0 +1,89 @@
+/** @file The chat template of a checkpoint directory: messages to the text that the model was trained on. */
+import { readFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { Template } from "@huggingface/jinja";
+import { readJsonObject, tokenText } from "./tokenizer.js";
+import type { ChatMessage } from "./types.js";
+
+export interface RenderOptions {
+  /** Ends with what opens the assistant's turn. */
+  readonly addGenerationPrompt: boolean;
+  /** The last message stays open: the text ends where its content ends (a pre-filled reply). */
+  readonly continueFinalMessage?: boolean;
+}
+
+export interface ChatTemplate {
+  render(messages: readonly ChatMessage[], options: RenderOptions): string;
+}
+
+/** Some templates print today's date unless one is given; a run must not depend on the day it is made. */
+const FIXED_DATE = "26 Jul 2024";
+
+/** Loads chat_template.jinja of `dir`, else chat_template of its tokenizer_config.json. */
+export async function loadChatTemplate(dir: string): Promise<ChatTemplate> {
+  const path = resolve(dir);
+  const config = await readJsonObject(path, "tokenizer_config.json");
+  const file = await readFile(join(path, "chat_template.jinja"), "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  });
+  const source = file ?? templateOf(config["chat_template"]);
+  if (source === undefined) {
+    throw new Error(
+      `${path} has neither chat_template.jinja nor a chat_template in tokenizer_config.json; use an instruct model`,
+    );
+  }
+  return createChatTemplate(source, { bos: tokenText(config["bos_token"]), eos: tokenText(config["eos_token"]) }, path);
+}
+
+/** A chat template from its Jinja source; `where` names it in errors. */
+export function createChatTemplate(
+  source: string,
+  tokens: { readonly bos?: string | undefined; readonly eos?: string | undefined },
+  where: string,
+): ChatTemplate {
+  const template = attempt(where, () => new Template(source));
+  return {
+    render(messages, { addGenerationPrompt, continueFinalMessage = false }) {
+      if (addGenerationPrompt && continueFinalMessage) {
+        throw new Error("internal: a turn cannot be opened and continued at once");
+      }
+      const text = attempt(where, () =>
+        template.render({
+          messages,
+          add_generation_prompt: addGenerationPrompt,
+          bos_token: tokens.bos ?? "",
+          eos_token: tokens.eos ?? "",
+          date_string: FIXED_DATE,
+        }),
+      );
+      return continueFinalMessage ? cutAfterLastMessage(text, messages, where) : text;
+    },
+  };
+}
+
+/** tokenizer_config.json holds one template or a list of named ones. */
+function templateOf(value: unknown): string | undefined {
+  if (typeof value === "string") return value;
+  if (!Array.isArray(value)) return undefined;
+  const named = value as { name?: unknown; template?: unknown }[];
+  const chosen = named.find((entry) => entry.name === "default")?.template;
+  return typeof chosen === "string" ? chosen : undefined;
+}
+
+function cutAfterLastMessage(text: string, messages: readonly ChatMessage[], where: string): string {
+  const content = messages.at(-1)?.content ?? "";
+  for (const shown of [content, content.trim()]) {
+    const at = text.lastIndexOf(shown);
+    if (shown !== "" && at >= 0) return text.slice(0, at + shown.length);
+  }
+  throw new Error(`${where}: the chat template does not show the last message as it is, so it cannot be continued`);
+}
+
+function attempt<T>(where: string, action: () => T): T {
+  try {
+    return action();
+  } catch (cause) {
+    throw new Error(`${where}: the chat template failed: ${(cause as Error).message}`, { cause });
+  }
+}

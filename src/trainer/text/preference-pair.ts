@@ -1,0 +1,24 @@
+/** @file A preference pair as text: what is stored in pairs.jsonl, exported, and read by the trainer. */
+import { z } from "zod";
+
+/** Where a pair came from: enough to make it again. Passages are ids of the passage store. */
+export const provenanceSchema = z.object({
+  passages: z.array(z.string()),
+  teacher: z.string(),
+  student: z.string(),
+  seed: z.number().int().nonnegative(),
+  topic: z.string().optional(),
+  question: z.string().optional(),
+  verdict: z.record(z.string(), z.unknown()).optional(),
+});
+
+/** `prompt` is the user's turn; `chosen` and `rejected` are replies (thinking section included, if any). */
+export const preferencePairSchema = z.object({
+  prompt: z.string().min(1),
+  chosen: z.string().min(1),
+  rejected: z.string().min(1),
+  provenance: provenanceSchema,
+});
+
+export type Provenance = z.infer<typeof provenanceSchema>;
+export type PreferencePair = z.infer<typeof preferencePairSchema>;

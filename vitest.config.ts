@@ -1,0 +1,19 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+// Tests import "../src/…" (types from the source) and run against dist/: what is tested is what is published,
+// and the forked engine process finds its compiled entry beside itself.
+const dist = fileURLToPath(new URL("./dist/", import.meta.url));
+
+export default defineConfig({
+  resolve: { alias: [{ find: /^(?:\.\.\/)+src\//, replacement: dist }] },
+  test: {
+    include: ["test/**/*.test.ts"],
+    pool: "forks",
+    maxWorkers: 2,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    server: { deps: { external: [/\/dist\//] } },
+    reporters: ["default", "./test/support/closing-line-reporter.ts"],
+  },
+});
