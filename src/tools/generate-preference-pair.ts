@@ -2,10 +2,10 @@
 import type { McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { makePreferencePair } from "../agents/answer-pair.js";
-import { preferencePairSchema } from "../trainer/text/preference-pair.js";
+import { preferencePairSchema } from "../trainer/index.js";
 import { toolArguments } from "./arguments.js";
 import { progressOf } from "./progress.js";
-import { PAIR_SAMPLING } from "./run-settings.js";
+import { recipeOf } from "./run-settings.js";
 import { callSignal, type ToolContext } from "./tool-context.js";
 import { guarded, toolResult } from "./tool-result.js";
 
@@ -46,7 +46,7 @@ export function registerGeneratePreferencePair(server: McpServer, context: ToolC
       const stored = await run.pairs();
       report(1, 3, "writing a question and the chosen reply");
       const task = { seed: stored.length, ...(topic !== undefined && { topic }) };
-      const pair = await makePreferencePair({ ...student, store, model }, task, { ...PAIR_SAMPLING, signal });
+      const pair = await makePreferencePair({ ...student, store, model }, task, { ...recipeOf(context.trainable).sampling, signal });
       signal.throwIfAborted();
       await run.appendPair(pair);
       report(3, 3, "stored");

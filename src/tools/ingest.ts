@@ -1,42 +1,42 @@
-/** @file Documents of a corpus into its store; the tool and the demo share it. */
-import { chunkDocuments } from "../agents/corpus/chunk.js";
-import { readDocuments } from "../agents/corpus/read-documents.js";
+/** @file Documents of a corpus into its store, which becomes the active one; the tool and the demo share it. */
+import { type IngestProgress, ingest, ingestDocuments } from "../agents/corpus/index.js";
 import type { ActiveCorpus } from "./active-corpus.js";
 import type { ReportProgress } from "./progress.js";
 import type { ToolContext } from "./tool-context.js";
 
-export interface IngestOptions {
-  readonly signal: AbortSignal;
-  readonly onProgress: ReportProgress;
-}
-
 export interface Ingested {
+  /** Passages that the store now has. */
   readonly passages: number;
   readonly added: number;
   readonly documents: number;
   readonly store: { readonly name: string; readonly version: string };
 }
 
-/** Passages that are embedded and stored between two looks at the signal. */
-const BATCH = 256;
-
 export type IngestContext = Pick<ToolContext, "openCorpus" | "activate" | "world">;
 
-/** Reads everything before anything is stored: a bad file leaves the store as it was. */
-export async function ingestCorpus(context: IngestContext, corpus: ActiveCorpus, options: IngestOptions): Promise<Ingested> {
-  const { signal, onProgress } = options;
+const STAGES: Record<IngestProgress["stage"], { readonly first: number; readonly message: string }> = {
+  read: { first: 0, message: "reading documents" },
+  chunk: { first: 1, message: "cutting passages" },
+  store: { first: 2, message: "indexing passages" },
+};
+
+/** Reads everything before anything is stored: a bad file leaves the store, and what is active, as they were. */
+export async function ingestCorpus(
+  context: IngestContext,
+  corpus: ActiveCorpus,
+  { signal, onProgress: report }: { readonly signal: AbortSignal; readonly onProgress: ReportProgress },
+): Promise<Ingested> {
   signal.throwIfAborted();
-  onProgress(0, 1, "reading documents");
-  const documents = corpus.kind === "world" ? (await context.world()).documents : await readDocuments(corpus.path, { signal });
-  const passages = await chunkDocuments(documents);
+  const onProgress = ({ stage, done, total }: IngestProgress): void => {
+    const { first, message } = STAGES[stage];
+    report(Math.round((100 * (first + done / Math.max(1, total))) / 3), 100, `${message}, ${done} of ${total}`);
+  };
   const store = await context.openCorpus(corpus);
-  let added = 0;
-  for (let start = 0; start < passages.length; start += BATCH) {
-    signal.throwIfAborted();
-    added += await store.add(passages.slice(start, start + BATCH), signal);
-    onProgress(Math.min(start + BATCH, passages.length), passages.length, "indexing passages");
-  }
+  const { documents, added } =
+    corpus.kind === "world"
+      ? await ingestDocuments((await context.world()).documents, store, { signal, onProgress })
+      : await ingest(corpus.path, store, { signal, onProgress });
   await context.activate(corpus);
   const { name, version } = store.description;
-  return { passages: await store.count(), added, documents: documents.length, store: { name, version } };
+  return { passages: await store.count(), added, documents, store: { name, version } };
 }

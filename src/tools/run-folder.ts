@@ -1,7 +1,7 @@
 /** @file The folder of a run: its pairs, metrics, checkpoints and adapter, and which run is current. */
 import { appendFile, mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type PreferencePair, preferencePairSchema } from "../trainer/text/preference-pair.js";
+import { type PreferencePair, preferencePairSchema } from "../trainer/index.js";
 
 export interface RunFolder {
   readonly directory: string;

@@ -33,6 +33,8 @@ export interface ToolContext {
   judge(): Promise<Judge>;
   /** The model that learns, continued from the current run's last checkpoint. */
   student(): Promise<Student>;
+  /** What of the student is trained: all weights, or a LoRA adapter. */
+  readonly trainable: "full" | "lora";
   /** The run that the tools work on; created when it is first asked for. */
   run(): Promise<RunFolder>;
   /** One at a time, in order of asking: for work that changes the model or the run. */

@@ -1,5 +1,5 @@
 /** @file The door of the trainer. */
-export { type CheckpointDir, type ModelConfig, openCheckpointDir, writeModelDir } from "./checkpoint/index.js";
+export { type CheckpointDir, expectedTensors, type ModelConfig, openCheckpointDir, writeModelDir } from "./checkpoint/index.js";
 export { LORA_TARGETS, type LoraSpec, type TrainableSpec } from "./model/index.js";
 export {
   type GenerateOptions,
@@ -19,6 +19,7 @@ export {
 export {
   type ChatMessage,
   type ChatTemplate,
+  createTokenizerFiles,
   extractSection,
   type LabelledTokens,
   loadChatTemplate,

@@ -65,16 +65,17 @@ export class PassageTable {
     return this.passages;
   }
 
-  /** In the order in which they were added. */
-  *entries(): Generator<[Passage, Float32Array]> {
-    for (const [row, passage] of this.passages.entries()) yield [passage, this.vector(row)];
+  /** From row `from`, in the order in which they were added. */
+  *entries(from = 0): Generator<[Passage, Float32Array]> {
+    for (let row = from; row < this.size; row++) yield [this.passages[row]!, this.vector(row)];
   }
 
   /** The k nearest, exactly, over all passages or over those named in `among`. */
-  rank(query: ArrayLike<number>, k: number, among?: Iterable<string>): ScoredPassage[] {
+  rank(query: Float32Array, k: number, among?: Iterable<string>): ScoredPassage[] {
+    const terms = nonZero(query);
     const best: { row: number; id: string; score: number }[] = [];
     for (const row of this.rowsOf(among)) {
-      const score = this.similarity(query, row);
+      const score = this.similarity(terms, row);
       const worst = best[k - 1];
       if (worst && score < worst.score) continue;
       const id = this.passages[row]!.id;
@@ -92,16 +93,28 @@ export class PassageTable {
     return [...new Set(among)].map((id) => this.rows.get(id)).filter((row) => row !== undefined);
   }
 
-  private similarity(query: ArrayLike<number>, row: number): number {
+  private similarity({ places, values }: SparseVector, row: number): number {
+    const vectors = this.vectors;
     const from = row * this.dimensions;
     let sum = 0;
-    for (let i = 0; i < this.dimensions; i++) sum += query[i]! * this.vectors[from + i]!;
+    for (let i = 0; i < places.length; i++) sum += values[i]! * vectors[from + places[i]!]!;
     return sum;
   }
 
   private vector(row: number): Float32Array {
     return this.vectors.subarray(row * this.dimensions, (row + 1) * this.dimensions);
   }
+}
+
+interface SparseVector {
+  readonly places: Int32Array;
+  readonly values: Float64Array;
+}
+
+/** A lexical query fills about a tenth of the dimensions; the others would only add zeros. */
+function nonZero(vector: Float32Array): SparseVector {
+  const places = [...vector.keys()].filter((i) => vector[i] !== 0);
+  return { places: Int32Array.from(places), values: Float64Array.from(places, (i) => vector[i]!) };
 }
 
 function isBefore(score: number, id: string, other: { score: number; id: string }): boolean {

@@ -2,7 +2,7 @@
 
 import { randomBytes } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, rename, rm, stat, truncate } from "node:fs/promises";
 import { dirname } from "node:path";
 import { createInterface } from "node:readline";
 import { z } from "zod";
@@ -49,16 +49,25 @@ export async function openInProcessStore(options: InProcessStoreOptions): Promis
   const lexical = new LexicalCandidates().source(() => table.all);
   let writing: Promise<void> = Promise.resolve();
 
+  let saved = table.size;
+  const save = async () => {
+    if (file === undefined || table.size === saved) return;
+    await saveRows(file, saved, table, embedder);
+    saved = table.size;
+  };
   const addAll = async (passages: readonly Passage[], signal?: AbortSignal): Promise<number> => {
     const before = table.size;
     const fresh = passages.filter((passage) => !table.has(passage.id));
-    for (let i = 0; i < fresh.length; i += BATCH) {
-      signal?.throwIfAborted();
-      const batch = fresh.slice(i, i + BATCH);
-      const vectors = await embedder.embed(batch.map((passage) => passage.text));
-      for (const [j, passage] of batch.entries()) table.add(passage, vectors[j] ?? []);
+    try {
+      for (let i = 0; i < fresh.length; i += BATCH) {
+        signal?.throwIfAborted();
+        const batch = fresh.slice(i, i + BATCH);
+        const vectors = await embedder.embed(batch.map((passage) => passage.text));
+        for (const [j, passage] of batch.entries()) table.add(passage, vectors[j] ?? []);
+      }
+    } finally {
+      await save();
     }
-    if (file !== undefined && table.size > before) await writeTable(file, table, embedder);
     return table.size - before;
   };
 
@@ -88,23 +97,29 @@ export async function openInProcessStore(options: InProcessStoreOptions): Promis
 }
 
 async function readTable(file: string, table: PassageTable, embedder: Embedder): Promise<void> {
-  if (!(await stat(file).catch(() => undefined))) return;
+  const size = (await stat(file).catch(() => undefined))?.size;
+  if (size === undefined) return;
   let line = 0;
-  const lines = createInterface({ input: createReadStream(file, "utf8"), crlfDelay: Number.POSITIVE_INFINITY });
-  for await (const text of lines) {
+  let offset = 0;
+  for await (const text of createInterface({ input: createReadStream(file, "utf8") })) {
+    const end = offset + Buffer.byteLength(text) + 1;
+    // A last line without its end is what a crash left of an append; what it held was never reported as added.
+    if (end > size && line > 0) return truncate(file, offset);
+    offset = end;
     line++;
     try {
       if (line === 1) checkHeader(JSON.parse(text), embedder);
-      else {
-        const { vector, ...passage } = rowSchema.parse(JSON.parse(text));
-        table.add(passage, decodeVector(vector));
-      }
+      else addRow(table, JSON.parse(text));
     } catch (cause) {
-      throw new Error(`${file} line ${line} cannot be used: ${messageOf(cause)}. Remove the file and ingest again.`, {
-        cause,
-      });
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new Error(`${file} line ${line} cannot be used: ${why}. Remove the file and ingest again.`, { cause });
     }
   }
+}
+
+function addRow(table: PassageTable, value: unknown): void {
+  const { vector, ...passage } = rowSchema.parse(value);
+  table.add(passage, decodeVector(vector));
 }
 
 function checkHeader(value: unknown, embedder: Embedder): void {
@@ -114,18 +129,14 @@ function checkHeader(value: unknown, embedder: Embedder): void {
   }
 }
 
-/** All or nothing: a new file, on the disk before it takes the old one's name. */
-async function writeTable(file: string, table: PassageTable, embedder: Embedder): Promise<void> {
+/** The first rows take the file's name only when they are on the disk; later ones are appended. */
+async function saveRows(file: string, from: number, table: PassageTable, embedder: Embedder): Promise<void> {
+  if (from > 0) return write(file, "a", rowLines(table, from));
   await mkdir(dirname(file), { recursive: true });
   const staged = `${file}.${randomBytes(6).toString("hex")}.tmp`;
+  const header = { format: FORMAT, version: 1, embedder: embedder.name, dimensions: embedder.dimensions };
   try {
-    const handle = await open(staged, "w");
-    try {
-      for (const part of fileParts(table, embedder)) await handle.writeFile(part);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
+    await write(staged, "w", rowLines(table, 0, [JSON.stringify(header)]));
     await rename(staged, file);
     await syncFolder(dirname(file));
   } catch (error) {
@@ -134,16 +145,35 @@ async function writeTable(file: string, table: PassageTable, embedder: Embedder)
   }
 }
 
-function* fileParts(table: PassageTable, embedder: Embedder): Generator<string> {
-  const header = { format: FORMAT, version: 1, embedder: embedder.name, dimensions: embedder.dimensions };
-  let lines = [JSON.stringify(header)];
-  for (const [passage, vector] of table.entries()) {
+async function write(file: string, flag: "a" | "w", parts: Iterable<string>): Promise<void> {
+  const handle = await open(file, flag);
+  const { size } = await handle.stat();
+  try {
+    for (const part of parts) await handle.writeFile(part);
+    await handle.sync();
+  } catch (error) {
+    // E.g. the disk is full: half a line must not stand before the next append.
+    await handle.truncate(size).catch(() => undefined);
+    throw error;
+  } finally {
+    await handle.close();
+  }
+}
+
+function* rowLines(table: PassageTable, from: number, lines: string[] = []): Generator<string> {
+  for (const [passage, vector] of table.entries(from)) {
     lines.push(JSON.stringify({ ...passage, vector: encodeVector(vector) }));
     if (lines.length < BATCH) continue;
-    yield `${lines.join("\n")}\n`;
+    yield joined(lines);
     lines = [];
   }
-  yield lines.map((line) => `${line}\n`).join("");
+  yield joined(lines);
+}
+
+/** Line readers also break at U+2028 and U+2029, which JSON leaves as they are. */
+function joined(lines: readonly string[]): string {
+  const text = lines.map((line) => `${line}\n`).join("");
+  return text.replace(/\u2028/g, "\\u2028").replace(/\u2029/g, "\\u2029");
 }
 
 /** Makes the rename itself durable; Windows cannot open folders and does not need it. */
@@ -163,5 +193,3 @@ function decodeVector(base64: string): Float32Array {
   const bytes = Buffer.from(base64, "base64");
   return Float32Array.from({ length: bytes.length >> 2 }, (_, i) => bytes.readFloatLE(i * 4));
 }
-
-const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));

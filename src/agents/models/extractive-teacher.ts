@@ -49,7 +49,7 @@ function titleOf({ text, source }: SeenPassage): string {
 function extractAnswer(turn: JobTurn): JobReply {
   const question = readSection(turn.user, "question") ?? "";
   if (turn.canRetrieve && !turn.queries.includes(question)) return { retrieve: question };
-  const found = support(allPassages(turn)).filter(({ words }) => words.size >= 3);
+  const found = support(allPassages(turn)).filter(isWhole);
   const key = nearest(found, new Set(contentWords(question)));
   if (key === undefined) throw new Error("the retrieved passages hold no sentence that answers the question: ingest more text");
   if (turn.canRetrieve && !turn.queries.includes(key.text)) return { retrieve: key.text };
@@ -58,6 +58,9 @@ function extractAnswer(turn: JobTurn): JobReply {
   const answer = supporting === undefined ? key.text : `${key.text} ${supporting.text}`;
   return { submit: { thinking: layOutThinking(related.slice(0, MOST_SENTENCES), key), answer } };
 }
+
+/** A passage that was cut can begin or end within a sentence. */
+const isWhole = ({ text, words }: SupportingSentence): boolean => words.size >= 3 && /^["'“]?[\p{Lu}\d].*[.!?]["'”)]?$/su.test(text);
 
 /** Longer thinking repeats the passages rather than leading anywhere. */
 const MOST_SENTENCES = 5;
@@ -69,6 +72,9 @@ function nearest(found: readonly SupportingSentence[], wanted: ReadonlySet<strin
   return best === undefined || best.score === 0 ? undefined : best.candidate;
 }
 
+/** One word in common is chance. */
+const LEAST_COMMON_WORDS = 2;
+
 const shared = ({ words }: SupportingSentence, wanted: ReadonlySet<string>): number => [...wanted].filter((word) => words.has(word)).length;
 
 /** What stands nearest to the key sentence and the question, best first, each text once. */
@@ -77,8 +83,9 @@ function ranked(found: readonly SupportingSentence[], key: SupportingSentence, q
   const unique = [...new Map(found.map((candidate) => [candidate.text, candidate])).values()];
   return unique
     .filter(({ text, words }) => words.size <= 30 && !DANGLING.test(text))
-    .map((candidate) => ({ candidate, score: shared(candidate, wanted) / Math.sqrt(candidate.words.size) }))
-    .filter(({ score }) => score > 0)
+    .map((candidate) => ({ candidate, common: shared(candidate, wanted) }))
+    .filter(({ common }) => common >= LEAST_COMMON_WORDS)
+    .map(({ candidate, common }) => ({ candidate, score: common / Math.sqrt(candidate.words.size) }))
     .sort((a, b) => b.score - a.score)
     .map(({ candidate }) => candidate);
 }

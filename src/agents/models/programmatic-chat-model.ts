@@ -47,7 +47,8 @@ export class ProgrammaticChatModel extends BaseChatModel {
   }
 
   override _llmType(): string {
-    return this.#fields.name;
+    // The base class asks before this class's fields exist.
+    return #fields in this ? this.#fields.name : "programmatic";
   }
 
   override bindTools(tools: BindToolsInput[]): ProgrammaticChatModel {

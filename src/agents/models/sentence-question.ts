@@ -59,7 +59,9 @@ const EFFECTS = Object.entries(EFFECT_VERBS).flatMap(([singular, plural]) => [si
 /** Turns one sentence into a self-contained question, or gives undefined where no pattern is safe. */
 export function sentenceQuestion(sentence: string): SentenceQuestion | undefined {
   const text = sentence.replace(/\s+/g, " ").replace(/\.$/, "").trim();
-  if (OPENER.test(text) || /[:;?!()[\]"“”]/.test(text) || !/^\p{Lu}/u.test(text)) return undefined;
+  if (OPENER.test(text) || /[:;?!()[\]"“”]/.test(text) || !/^\p{Lu}/u.test(text) || !/\.\s*$/.test(sentence)) {
+    return undefined;
+  }
   const question = PATTERNS.map((pattern) => pattern(text)).find((made) => made !== undefined && isSelfContained(made));
   if (question !== undefined) return { question, quality: "causal" };
   const stated = statedQuestion(text);

@@ -1,6 +1,7 @@
 /** @file The door of the text room. */
 export { type ChatTemplate, createChatTemplate, loadChatTemplate, type RenderOptions } from "./chat-template.js";
 export { NANO_CHAT_TEMPLATE, NANO_EOS_TOKEN, NANO_PAD_TOKEN, NANO_SPECIAL_TOKENS } from "./nano-format.js";
+export { createTokenizerFiles, type TokenizerFiles } from "./nano-tokenizer.js";
 export { type PreferencePair, type Provenance, preferencePairSchema, provenanceSchema } from "./preference-pair.js";
 export type { ReplyMask } from "./reply-labels.js";
 export { extractSection, PROMPT_SUFFIX, prefilledThinking, REFLECT, THINKING } from "./thinking-markers.js";

@@ -1,0 +1,78 @@
+/** @file The door of the agents. LangChain is loaded by what needs it, when it is first called. */
+import type { ProgrammaticChatModel } from "./models/programmatic-chat-model.js";
+import type { PolicyChatModel, PolicyChatModelFields } from "./models/policy-chat-model.js";
+import type { WorldTeacherOptions } from "./models/world-teacher.js";
+import type { RevisionOptions } from "./environments/index.js";
+import type { Evidence, ThinkingScorer } from "./critic.js";
+import type { PassageStore } from "./corpus/types.js";
+
+export {
+  type ChosenDraft,
+  completePairs,
+  createPairMakers,
+  type DraftOptions,
+  type DraftOutcome,
+  makeDrafts,
+  makePreferencePair,
+  type PairContext,
+  type PairMakers,
+  type PairTask,
+  type RejectedOptions,
+} from "./answer-pair.js";
+export { type AnswerWriter, createAnswerWriter, type WrittenAnswer } from "./answer-writer.js";
+export type { Embedder, Passage, PassageStore, ScoredPassage } from "./corpus/types.js";
+export {
+  type Critic,
+  type CriticOptions,
+  type Critique,
+  createCritic,
+  type Evidence,
+  nearestEvidence,
+  supportScore,
+  type ThinkingScorer,
+} from "./critic.js";
+export { type EvaluationOptions, evaluateQuestions, pairedInterval, preferenceAccuracy } from "./evaluation.js";
+export type { AccuracyByType, EvaluationResult, SelfTeachingEvent } from "./events.js";
+export {
+  type ReasoningContext,
+  type ReasoningPlan,
+  type ReasoningResult,
+  type ReasoningRound,
+  recursiveReason,
+} from "./recursive-reasoning.js";
+export { RETRIEVE_CONTEXT, type RetrieveRequest, retrieveContext, retrieveContextTool, retrieveRequestSchema } from "./retrieve-context.js";
+export { type SelfTeachingContext, type SelfTeachingPlan, type SelfTeachingSummary, selfTeach } from "./self-teaching.js";
+export { type Reply, type ReplyOptions, replies, type Sampling, type Student, type StudentTurn } from "./student.js";
+export { createTaskGenerator, type GeneratedTask, type TaskGenerator, type WriterOptions } from "./task-generator.js";
+export { type ReplaySupplier, type TrainedStep, type TrainingContext, type TrainingPlan, trainOnPairs } from "./train-on-pairs.js";
+
+/** The materials world's teacher. */
+export async function loadWorldTeacher(options: WorldTeacherOptions): Promise<ProgrammaticChatModel> {
+  return (await import("./models/world-teacher.js")).createWorldTeacher(options);
+}
+
+/** The teacher that needs no model, for any text. */
+export async function loadExtractiveTeacher(): Promise<ProgrammaticChatModel> {
+  return (await import("./models/extractive-teacher.js")).createExtractiveTeacher();
+}
+
+/** The materials world's retrieval critic. */
+export async function loadWorldCritic(options: RevisionOptions = {}): Promise<ProgrammaticChatModel> {
+  return (await import("./models/world-critic.js")).createWorldCritic(options);
+}
+
+/** How the materials world's critic judges: pass both to `recursiveReason`. */
+export async function loadWorldJudge(store: PassageStore, k: number): Promise<{ score: ThinkingScorer; evidence: Evidence }> {
+  const { worldEvidence, worldScore } = await import("./models/world-critic.js");
+  return { score: worldScore, evidence: worldEvidence(store, k) };
+}
+
+/** The retrieval critic that needs no model, for any text. */
+export async function loadTextCritic(): Promise<ProgrammaticChatModel> {
+  return (await import("./models/text-critic.js")).createTextCritic();
+}
+
+/** The local policy as a chat model. */
+export async function loadPolicyChatModel(fields: PolicyChatModelFields): Promise<PolicyChatModel> {
+  return (await import("./models/policy-chat-model.js")).createPolicyChatModel(fields);
+}

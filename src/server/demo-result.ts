@@ -1,0 +1,147 @@
+/** @file What a run of the demo collected, and the result that is made of it. */
+import { z } from "zod";
+import { type EvaluationResult, pairedInterval, type SelfTeachingEvent } from "../agents/index.js";
+
+const typeSchema = z.object({ type: z.string(), right: z.number(), n: z.number(), chance: z.number() });
+const evaluationSchema = z.object({
+  round: z.number(),
+  result: z.object({
+    split: z.string(),
+    accuracy: z.number(),
+    n: z.number(),
+    chance: z.number(),
+    byType: z.array(typeSchema),
+    markable: z.number(),
+    thinkingRight: z.number(),
+    verdicts: z.array(z.number()),
+  }),
+});
+
+/** Kept beside the checkpoints, so that a resumed run reports on the whole run. */
+export const collectedSchema = z.object({
+  pairs: z.number(),
+  failures: z.record(z.string(), z.number()),
+  steps: z.array(z.object({ step: z.number(), round: z.number(), metrics: z.record(z.string(), z.number()) })),
+  evaluations: z.array(evaluationSchema),
+  preferenceAccuracies: z.array(z.object({ round: z.number(), accuracy: z.number(), n: z.number() })),
+});
+export type Collected = z.infer<typeof collectedSchema>;
+
+export const nothingCollected = (): Collected => ({ pairs: 0, failures: {}, steps: [], evaluations: [], preferenceAccuracies: [] });
+
+/** Adds what an event tells. An evaluation that a resumed run repeats counts once. */
+export function collect(collected: Collected, event: SelfTeachingEvent): void {
+  const { round } = event as { round?: number };
+  if (event.kind === "pair") collected.pairs += 1;
+  if (event.kind === "failure") collected.failures[event.reason] = (collected.failures[event.reason] ?? 0) + 1;
+  if (event.kind === "step") collected.steps.push({ step: event.step, round: event.round, metrics: { ...event.metrics } });
+  if (event.kind === "evaluation") {
+    const known = collected.evaluations.some((e) => e.round === round && e.result.split === event.result.split);
+    if (!known) collected.evaluations.push({ round: event.round, result: copyOf(event.result) });
+  }
+  if (event.kind === "preference-accuracy" && !collected.preferenceAccuracies.some((p) => p.round === round)) {
+    const { accuracy, n } = event;
+    collected.preferenceAccuracies.push({ round: event.round, accuracy, n });
+  }
+}
+
+function copyOf(result: EvaluationResult): Collected["evaluations"][number]["result"] {
+  return { ...result, byType: [...result.byType], verdicts: [...result.verdicts] };
+}
+
+export interface AccuracyChange {
+  readonly before: number;
+  readonly after: number;
+  readonly n: number;
+  readonly chance: number;
+  /** Half-width of the 95 % interval of after − before, paired. */
+  readonly ci95: number;
+}
+
+export interface TypeChange {
+  readonly split: string;
+  readonly type: string;
+  readonly before: number;
+  readonly after: number;
+  readonly n: number;
+  readonly chance: number;
+}
+
+export interface DemoResult {
+  readonly seconds: number;
+  readonly seed: number;
+  readonly pairs: number;
+  readonly steps: number;
+  readonly loss: { readonly first: number; readonly last: number } | null;
+  readonly rewardMargin: { readonly first: number; readonly last: number } | null;
+  /** Held-out material × type combinations; null where the corpus has no checker. */
+  readonly accuracy: AccuracyChange | null;
+  readonly unseenMaterials: AccuracyChange | null;
+  readonly byType: readonly TypeChange[];
+  readonly preferenceAccuracy: { readonly before: number; readonly after: number; readonly n: number } | null;
+  readonly failures: Readonly<Record<string, number>>;
+  readonly store: { readonly name: string; readonly version: string };
+  readonly model: { readonly path: string; readonly parameters: number; readonly trainedParameters: number; readonly trained: "full" | "lora" };
+  readonly runDir: string;
+  readonly checkpoint: string | null;
+}
+
+export function accuracyChange({ evaluations }: Collected, split: string): AccuracyChange | null {
+  const own = evaluations.filter(({ result }) => result.split === split).sort((a, b) => a.round - b.round);
+  const [before, after] = [own[0]?.result, own.at(-1)?.result];
+  if (before === undefined || after === undefined) return null;
+  const { halfWidth95 } = pairedInterval(before.verdicts, after.verdicts);
+  return { before: before.accuracy, after: after.accuracy, n: after.n, chance: after.chance, ci95: halfWidth95 };
+}
+
+export function changesByType({ evaluations }: Collected): TypeChange[] {
+  const splits = [...new Set(evaluations.map(({ result }) => result.split))];
+  return splits.flatMap((split) => {
+    const own = evaluations.filter(({ result }) => result.split === split).sort((a, b) => a.round - b.round);
+    return own.at(-1)!.result.byType.map((after) => {
+      const before = own[0]!.result.byType.find(({ type }) => type === after.type);
+      const share = (right = 0) => (after.n === 0 ? 0 : right / after.n);
+      return { split, type: after.type, before: share(before?.right), after: share(after.right), n: after.n, chance: after.chance };
+    });
+  });
+}
+
+export function preferenceChange({ preferenceAccuracies }: Collected): DemoResult["preferenceAccuracy"] {
+  const own = [...preferenceAccuracies].sort((a, b) => a.round - b.round);
+  const [before, after] = [own[0], own.at(-1)];
+  return before === undefined || after === undefined ? null : { before: before.accuracy, after: after.accuracy, n: after.n };
+}
+
+/** First and last value of a step metric, or null where no step has it. */
+export function endsOf({ steps }: Collected, metric: string): { first: number; last: number } | null {
+  const values = steps.map(({ metrics }) => metrics[metric]).filter((value) => value !== undefined);
+  return values.length === 0 ? null : { first: values[0]!, last: values.at(-1)! };
+}
+
+const percent = (fraction: number): string => `${(100 * fraction).toFixed(1)} %`;
+
+function changeText({ before, after, n, chance, ci95 }: AccuracyChange): string {
+  return `${percent(before)} → ${percent(after)}  (± ${percent(ci95)}, n ${n}, chance ${percent(chance)})`;
+}
+
+/** The closing table, for the terminal and the report. */
+export function closingTable(result: DemoResult): [label: string, value: string][] {
+  const { loss, rewardMargin, accuracy, unseenMaterials, preferenceAccuracy, model } = result;
+  const arrow = (ends: { first: number; last: number }) => `${ends.first.toFixed(3)} → ${ends.last.toFixed(3)}`;
+  const minutes = `${Math.floor(result.seconds / 60)} min ${Math.round(result.seconds % 60)} s`;
+  return [
+    ["model", `${model.path} (${model.trainedParameters.toLocaleString("en")} of ${model.parameters.toLocaleString("en")} parameters trained)`],
+    ["passages in", `${result.store.name} ${result.store.version}`],
+    ["pairs", String(result.pairs)],
+    ["optimizer steps", String(result.steps)],
+    ...(loss === null ? [] : [["loss", arrow(loss)] as [string, string]]),
+    ...(rewardMargin === null ? [] : [["reward margin", arrow(rewardMargin)] as [string, string]]),
+    ...(accuracy === null ? [] : [["held-out combinations", changeText(accuracy)] as [string, string]]),
+    ...(unseenMaterials === null ? [] : [["held-out materials", changeText(unseenMaterials)] as [string, string]]),
+    ...(preferenceAccuracy === null
+      ? []
+      : [["held-out pairs ranked right", `${percent(preferenceAccuracy.before)} → ${percent(preferenceAccuracy.after)}  (n ${preferenceAccuracy.n})`] as [string, string]]),
+    ["time", minutes],
+    ["run directory", result.runDir],
+  ];
+}
