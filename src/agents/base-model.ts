@@ -61,7 +61,11 @@ export const NANO_PLAN: BaseModelPlan = {
 const INIT_STD = 0.05;
 
 /** Writes a model directory with random weights and a tokenizer trained on the environment's texts. */
-export async function writeUntrainedModel(directory: string, environment: Environment, plan: BaseModelPlan): Promise<void> {
+export async function writeUntrainedModel(
+  directory: string,
+  environment: Environment,
+  plan: BaseModelPlan,
+): Promise<void> {
   const files = createTokenizerFiles(tokenizerTexts(environment), environment.vocabulary(), plan.maxPositions);
   const config: ModelConfig = {
     modelType: "llama",
@@ -172,11 +176,16 @@ function scheduledRate({ learningRate, warmUpSteps, steps }: BaseModelPlan, step
 }
 
 /** Draws the rows of a step: rules by their share, else a subject of the pool and one of its rows. */
-function rowSampler(rows: readonly BaseRow[], text: BaseModelText, plan: BaseModelPlan): (step: number) => LabelledTokens[] {
+function rowSampler(
+  rows: readonly BaseRow[],
+  text: BaseModelText,
+  plan: BaseModelPlan,
+): (step: number) => LabelledTokens[] {
   const tokens = new Map(rows.map((row) => [row, tokenizeBaseRow(row, text)]));
   const general = rows.filter((row) => row.subject === undefined);
   const bySubject = new Map<string, BaseRow[]>();
-  for (const row of rows) if (row.subject !== undefined) bySubject.set(row.subject, [...(bySubject.get(row.subject) ?? []), row]);
+  for (const row of rows)
+    if (row.subject !== undefined) bySubject.set(row.subject, [...(bySubject.get(row.subject) ?? []), row]);
   const subjects = createRng(plan.seed, "pool").shuffle([...bySubject.keys()]);
   return (step) => {
     const rng = createRng(plan.seed, "rows", step);
@@ -196,7 +205,12 @@ export interface Recall {
 }
 
 /** Share of one-hop questions whose greedy answer is right to the letter. */
-export async function measureRecall(policy: Policy, text: BaseModelText, environment: Environment, signal?: AbortSignal): Promise<Recall> {
+export async function measureRecall(
+  policy: Policy,
+  text: BaseModelText,
+  environment: Environment,
+  signal?: AbortSignal,
+): Promise<Recall> {
   const probes = environment.recallProbes();
   const requests = probes.map(({ question }) => {
     const prompt = text.template.render([{ role: "user", content: question }], { addGenerationPrompt: true });
@@ -204,12 +218,18 @@ export async function measureRecall(policy: Policy, text: BaseModelText, environ
   });
   const options = { maxNewTokens: 32, temperature: 0, topP: 1, stopTokenIds: [text.tokenizer.eosTokenId] };
   const generations = await policy.generate(requests, signal === undefined ? options : { ...options, signal });
-  const right = probes.map(({ answer }, i) => text.tokenizer.decode(generations[i]?.ids ?? new Int32Array()) === answer);
+  const right = probes.map(
+    ({ answer }, i) => text.tokenizer.decode(generations[i]?.ids ?? new Int32Array()) === answer,
+  );
   const kinds = new Map<string, boolean[]>();
   probes.forEach(({ subject }, i) => {
     const kind = subject.startsWith("rule/") ? "rules" : "facts";
     kinds.set(kind, [...(kinds.get(kind) ?? []), right[i] === true]);
   });
   const share = (list: readonly boolean[]): number => list.filter(Boolean).length / list.length;
-  return { recall: share(right), n: right.length, byKind: Object.fromEntries([...kinds].map(([kind, list]) => [kind, share(list)])) };
+  return {
+    recall: share(right),
+    n: right.length,
+    byKind: Object.fromEntries([...kinds].map(([kind, list]) => [kind, share(list)])),
+  };
 }

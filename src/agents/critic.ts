@@ -17,14 +17,20 @@ export interface Critique {
 export interface Critic {
   readonly modelName: string;
   critique(input: CritiqueInput, signal?: AbortSignal): Promise<Critique>;
-  integrate(input: { readonly question: string; readonly answers: readonly string[] }, signal?: AbortSignal): Promise<string>;
+  integrate(
+    input: { readonly question: string; readonly answers: readonly string[] },
+    signal?: AbortSignal,
+  ): Promise<string>;
 }
 
 /** Share of a thinking section that retrieval supports, in [0, 1]. Sees passages, never an answer key. */
 export type ThinkingScorer = (input: CritiqueInput) => number;
 
 /** The passages that a critic and a scorer judge a thinking section by. */
-export type Evidence = (input: { readonly question: string; readonly thinking: string }, signal?: AbortSignal) => Promise<Passage[]>;
+export type Evidence = (
+  input: { readonly question: string; readonly thinking: string },
+  signal?: AbortSignal,
+) => Promise<Passage[]>;
 
 const feedbackSchema = z
   .object({ feedback: z.string().trim().min(1).describe("Critique and suggestions only") })

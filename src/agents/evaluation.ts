@@ -1,7 +1,8 @@
 /** @file Held-out measures: verified accuracy, preference accuracy, and the interval of a paired difference. */
+
+import type { Policy } from "../trainer/run/policy.js";
 import { PROMPT_SUFFIX } from "../trainer/text/thinking-markers.js";
 import type { TokenizedPair } from "../trainer/text/types.js";
-import type { Policy } from "../trainer/run/policy.js";
 import type { Environment, EnvironmentQuestion } from "./environments/environment.js";
 import type { AccuracyByType, EvaluationResult } from "./events.js";
 import { replies, type Student } from "./student.js";
@@ -27,7 +28,8 @@ export async function evaluateQuestions(
   options: EvaluationOptions,
 ): Promise<EvaluationResult> {
   const splits = [...new Set(questions.map((question) => question.split))];
-  if (splits.length !== 1) throw new Error(`expected questions of one split, found ${splits.length} (${splits.join(", ")})`);
+  if (splits.length !== 1)
+    throw new Error(`expected questions of one split, found ${splits.length} (${splits.join(", ")})`);
   const { suffix = PROMPT_SUFFIX, seed = 0, temperature = 0 } = options;
   const turns = questions.map((question, i) => ({ prompt: question.text + suffix, seed: seed + i }));
   const answers = await replies(student, turns, { ...options, temperature, topP: 1 });
@@ -43,7 +45,11 @@ export async function evaluateQuestions(
     accuracy: share(verdicts.filter((v) => v.right).length),
     n,
     chance: share(questions.reduce((sum, q) => sum + environment.chance(q.type), 0)),
-    byType: accuracyByType(environment, questions, verdicts.map((v) => v.right)),
+    byType: accuracyByType(
+      environment,
+      questions,
+      verdicts.map((v) => v.right),
+    ),
     markable: share(verdicts.filter((v) => v.markable).length),
     thinkingRight: share(verdicts.filter((v) => v.thinkingRight === true).length),
     verdicts: verdicts.map((v) => (v.right ? 1 : 0)),
@@ -67,7 +73,8 @@ export async function preferenceAccuracy(
   policy: Policy,
   pairs: readonly TokenizedPair[],
 ): Promise<{ accuracy: number; n: number; margin: number }> {
-  if (pairs.length === 0) throw new Error("expected held-out pairs to score, found none: raise heldOutPairs or make more pairs");
+  if (pairs.length === 0)
+    throw new Error("expected held-out pairs to score, found none: raise heldOutPairs or make more pairs");
   const scores = await policy.scorePairs(pairs);
   const margins = scores.map(({ chosen, rejected }) => chosen.sum / chosen.count - rejected.sum / rejected.count);
   return {

@@ -22,11 +22,21 @@ export interface EvaluationResult {
 }
 
 export type SelfTeachingEvent =
-  | { readonly kind: "phase"; readonly phase: "evaluate" | "pairs" | "train" | "checkpoint"; readonly round: number; readonly total: number }
+  | {
+      readonly kind: "phase";
+      readonly phase: "evaluate" | "pairs" | "train" | "checkpoint";
+      readonly round: number;
+      readonly total: number;
+    }
   | { readonly kind: "progress"; readonly done: number; readonly total: number; readonly note?: string }
   | { readonly kind: "pair"; readonly round: number; readonly pair: PreferencePair }
   | { readonly kind: "failure"; readonly round: number; readonly topic: string; readonly reason: string }
-  | { readonly kind: "step"; readonly round: number; readonly step: number; readonly metrics: Readonly<Record<string, number>> }
+  | {
+      readonly kind: "step";
+      readonly round: number;
+      readonly step: number;
+      readonly metrics: Readonly<Record<string, number>>;
+    }
   | { readonly kind: "evaluation"; readonly round: number; readonly result: EvaluationResult }
   | { readonly kind: "preference-accuracy"; readonly round: number; readonly accuracy: number; readonly n: number }
   | { readonly kind: "checkpoint"; readonly round: number; readonly path: string };

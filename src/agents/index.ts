@@ -1,10 +1,11 @@
 /** @file The door of the agents. LangChain is loaded by what needs it, when it is first called. */
-import type { ProgrammaticChatModel } from "./models/programmatic-chat-model.js";
-import type { PolicyChatModel, PolicyChatModelFields } from "./models/policy-chat-model.js";
-import type { WorldTeacherOptions } from "./models/world-teacher.js";
-import type { RevisionOptions } from "./environments/index.js";
-import type { Evidence, ThinkingScorer } from "./critic.js";
+
 import type { PassageStore } from "./corpus/types.js";
+import type { Evidence, ThinkingScorer } from "./critic.js";
+import type { RevisionOptions } from "./environments/index.js";
+import type { PolicyChatModel, PolicyChatModelFields } from "./models/policy-chat-model.js";
+import type { ProgrammaticChatModel } from "./models/programmatic-chat-model.js";
+import type { WorldTeacherOptions } from "./models/world-teacher.js";
 
 export {
   type ChosenDraft,
@@ -40,11 +41,28 @@ export {
   type ReasoningRound,
   recursiveReason,
 } from "./recursive-reasoning.js";
-export { RETRIEVE_CONTEXT, type RetrieveRequest, retrieveContext, retrieveContextTool, retrieveRequestSchema } from "./retrieve-context.js";
-export { type SelfTeachingContext, type SelfTeachingPlan, type SelfTeachingSummary, selfTeach } from "./self-teaching.js";
+export {
+  RETRIEVE_CONTEXT,
+  type RetrieveRequest,
+  retrieveContext,
+  retrieveContextTool,
+  retrieveRequestSchema,
+} from "./retrieve-context.js";
+export {
+  type SelfTeachingContext,
+  type SelfTeachingPlan,
+  type SelfTeachingSummary,
+  selfTeach,
+} from "./self-teaching.js";
 export { type Reply, type ReplyOptions, replies, type Sampling, type Student, type StudentTurn } from "./student.js";
 export { createTaskGenerator, type GeneratedTask, type TaskGenerator, type WriterOptions } from "./task-generator.js";
-export { type ReplaySupplier, type TrainedStep, type TrainingContext, type TrainingPlan, trainOnPairs } from "./train-on-pairs.js";
+export {
+  type ReplaySupplier,
+  type TrainedStep,
+  type TrainingContext,
+  type TrainingPlan,
+  trainOnPairs,
+} from "./train-on-pairs.js";
 
 /** The materials world's teacher. */
 export async function loadWorldTeacher(options: WorldTeacherOptions): Promise<ProgrammaticChatModel> {
@@ -62,7 +80,10 @@ export async function loadWorldCritic(options: RevisionOptions = {}): Promise<Pr
 }
 
 /** How the materials world's critic judges: pass both to `recursiveReason`. */
-export async function loadWorldJudge(store: PassageStore, k: number): Promise<{ score: ThinkingScorer; evidence: Evidence }> {
+export async function loadWorldJudge(
+  store: PassageStore,
+  k: number,
+): Promise<{ score: ThinkingScorer; evidence: Evidence }> {
   const { worldEvidence, worldScore } = await import("./models/world-critic.js");
   return { score: worldScore, evidence: worldEvidence(store, k) };
 }

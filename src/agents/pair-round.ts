@@ -1,6 +1,13 @@
 /** @file The pairs of one round: tasks in a seeded order, drafts, samples of the student, and what the checker says. */
 import type { PreferencePair } from "../trainer/text/preference-pair.js";
-import { type ChosenDraft, completePairs, type DraftOutcome, makeDrafts, type PairMakers, type PairTask } from "./answer-pair.js";
+import {
+  type ChosenDraft,
+  completePairs,
+  type DraftOutcome,
+  makeDrafts,
+  type PairMakers,
+  type PairTask,
+} from "./answer-pair.js";
 import type { Environment, EnvironmentQuestion } from "./environments/environment.js";
 import { withReports } from "./report-progress.js";
 import { createRng } from "./rng.js";
@@ -85,7 +92,9 @@ export function balancedTopics(environment: Environment, seed: number, round: nu
     createRng(seed, "topics", round, type).shuffle(questions.filter((question) => question.type === type)),
   );
   const longest = Math.max(0, ...columns.map((column) => column.length));
-  return Array.from({ length: longest }, (_, row) => columns.flatMap((column) => column.slice(row, row + 1))).flat().map(topicOf);
+  return Array.from({ length: longest }, (_, row) => columns.flatMap((column) => column.slice(row, row + 1)))
+    .flat()
+    .map(topicOf);
 }
 
 function take<T>(items: Generator<T>, count: number): T[] {
@@ -120,17 +129,26 @@ async function* draftsOf(
 function refusals(environment: Environment): (question: string) => string | undefined {
   const trained = new Set(environment.questions("train").map((question) => normalized(question.text)));
   const splits = ["unseen-combination", "unseen-material"] as const;
-  const heldOut = new Set(splits.flatMap((split) => environment.questions(split).map((question) => normalized(question.text))));
+  const heldOut = new Set(
+    splits.flatMap((split) => environment.questions(split).map((question) => normalized(question.text))),
+  );
   return (question) => {
     if (heldOut.has(normalized(question))) return "the question is held out";
-    return trained.has(normalized(question)) ? undefined : "the question is none of the environment's, so it cannot be checked";
+    return trained.has(normalized(question))
+      ? undefined
+      : "the question is none of the environment's, so it cannot be checked";
   };
 }
 
-function draftFailure(outcome: DraftOutcome, taken: ReadonlySet<string>): { topic: string; reason: string } | undefined {
+function draftFailure(
+  outcome: DraftOutcome,
+  taken: ReadonlySet<string>,
+): { topic: string; reason: string } | undefined {
   if (outcome.kind === "failure") return { topic: outcome.topic, reason: outcome.reason };
   const { question, topic } = outcome.draft;
-  return taken.has(normalized(question)) ? { topic: topic ?? question, reason: "the question was asked before" } : undefined;
+  return taken.has(normalized(question))
+    ? { topic: topic ?? question, reason: "the question was asked before" }
+    : undefined;
 }
 
 type Judged =
@@ -161,8 +179,12 @@ function judge(outcome: Judged, environment: Environment, { onlyIncludeWrongAnsw
   const { pair } = outcome;
   const asked = normalized(pair.provenance.question ?? "");
   const question = environment.questions("train").find(({ text }) => normalized(text) === asked);
-  if (question === undefined) return { kind: "failure", topic: asked, reason: "the question is none of the environment's" };
-  const verdict = { chosen: environment.check(question, pair.chosen), rejected: environment.check(question, pair.rejected) };
+  if (question === undefined)
+    return { kind: "failure", topic: asked, reason: "the question is none of the environment's" };
+  const verdict = {
+    chosen: environment.check(question, pair.chosen),
+    rejected: environment.check(question, pair.rejected),
+  };
   if (onlyIncludeWrongAnswers && verdict.rejected.right) {
     return { kind: "failure", topic: topicOf(question), reason: "the student's answer is right" };
   }

@@ -1,8 +1,9 @@
 /** @file Recursive reasoning: answer, criticise the thinking, answer again from the better thinking; the best round wins. */
 import { extractSection, PROMPT_SUFFIX, prefilledThinking, THINKING } from "../trainer/text/thinking-markers.js";
 import type { Section } from "../trainer/text/types.js";
-import type { PassageStore } from "./corpus/types.js";
+import type { Passage, PassageStore } from "./corpus/types.js";
 import { type Critic, type Evidence, nearestEvidence, supportScore, type ThinkingScorer } from "./critic.js";
+import { DEFAULT_PASSAGES } from "./retrieve-context.js";
 import { replies, type Sampling, type Student } from "./student.js";
 
 export interface ReasoningContext extends Student {
@@ -63,19 +64,20 @@ export async function* recursiveReason(
   const { question, rounds: most } = plan;
   if (!Number.isInteger(most) || most < 1) throw new Error(`rounds: expected a whole number from 1, found ${most}`);
   if (question.trim() === "") throw new Error("question: expected a text, found nothing");
+  const run: Run = { context, plan, critic: once(context.critic), ...(signal && { signal }) };
   const rounds: ReasoningRound[] = [];
   let stopped: ReasoningResult["stopped"] = "rounds";
   let next: Opening = {};
   while (rounds.length < most) {
-    const current = await answerRound(context, plan, next, rounds.length + 1, signal);
-    rounds.push(current);
-    yield current;
+    const judged = await answerRound(run, next, rounds.length + 1);
+    rounds.push(judged.round);
+    yield judged.round;
     if (rounds.length > 1 && bringsNothing(rounds)) {
       stopped = "no-gain";
       break;
     }
     if (rounds.length === most) break;
-    const improved = await improvedOpening(context, plan, current, signal);
+    const improved = await improvedOpening(run, judged);
     if (improved === undefined) {
       stopped = "critic-content";
       break;
@@ -83,8 +85,23 @@ export async function* recursiveReason(
     next = improved;
   }
   const best = bestRound(rounds);
-  const merged = plan.integrate === true ? await integrate(context, question, rounds, signal) : undefined;
+  const merged = plan.integrate === true ? await integrate(run, rounds) : undefined;
   return { answer: merged ?? best.answer, best: best.round, rounds, stopped, integrated: merged !== undefined };
+}
+
+interface Run {
+  readonly context: ReasoningContext;
+  readonly plan: ReasoningPlan;
+  readonly critic: () => Promise<Critic>;
+  readonly signal?: AbortSignal;
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
 }
 
 /** What a round begins with. */
@@ -93,14 +110,18 @@ interface Opening {
   readonly feedback?: string;
 }
 
+/** A round with the passages that it was judged by. */
+interface JudgedRound {
+  readonly round: ReasoningRound;
+  readonly passages: readonly Passage[];
+}
+
 async function answerRound(
-  context: ReasoningContext,
-  plan: ReasoningPlan,
+  { context, plan, signal }: Run,
   { prefill, feedback }: Opening,
   round: number,
-  signal?: AbortSignal,
-): Promise<ReasoningRound> {
-  const { question, suffix = PROMPT_SUFFIX, seed, sampling, k = 3 } = plan;
+): Promise<JudgedRound> {
+  const { question, suffix = PROMPT_SUFFIX, seed, sampling, k = DEFAULT_PASSAGES } = plan;
   const turn = { prompt: question + suffix, seed: seed + round - 1, ...(prefill !== undefined && { prefill }) };
   const [reply] = await replies(context, [turn], { ...sampling, ...(signal && { signal }) });
   const section = extractSection(reply?.text ?? "", THINKING);
@@ -109,7 +130,7 @@ async function answerRound(
   const gather = context.evidence ?? nearestEvidence(context.store, k);
   const passages = await gather({ question, thinking }, signal);
   const judge = context.score ?? supportScore;
-  return {
+  const made: ReasoningRound = {
     round,
     section: section.kind,
     thinking,
@@ -118,48 +139,47 @@ async function answerRound(
     evidence: passages.map((passage) => passage.id),
     ...(feedback !== undefined && { feedback }),
   };
+  return { round: made, passages };
 }
 
 /** How the next round begins, or undefined where the critic has nothing to change. */
 async function improvedOpening(
-  context: ReasoningContext,
-  plan: ReasoningPlan,
-  { thinking, section }: ReasoningRound,
-  signal?: AbortSignal,
+  { plan, critic, signal }: Run,
+  { round, passages }: JudgedRound,
 ): Promise<Opening | undefined> {
+  const { thinking, section } = round;
   // There is nothing to criticise: the section is opened for the model, which then has to think.
   if (thinking === "") return { prefill: `${THINKING.start}\n` };
-  const { question, k = 3 } = plan;
-  const passages = await (context.evidence ?? nearestEvidence(context.store, k))({ question, thinking }, signal);
-  const critic = await context.critic();
-  const improved = await critic.critique({ question, thinking, passages }, signal);
+  const improved = await (await critic()).critique({ question: plan.question, thinking, passages }, signal);
   const unchanged = improved.thinking.trim() === thinking;
   if (unchanged && improved.complete && section === "found") return undefined;
   return {
-    prefill: improved.complete ? prefilledThinking(improved.thinking.trim()) : `${THINKING.start}\n${improved.thinking}`,
+    prefill: improved.complete
+      ? prefilledThinking(improved.thinking.trim())
+      : `${THINKING.start}\n${improved.thinking}`,
     feedback: improved.feedback,
   };
 }
 
-/** The last round repeats an earlier one, or scores no higher than the best before it. */
+/** The last round scores no higher than the best before it. One without an answer may still lead to one. */
 function bringsNothing(rounds: readonly ReasoningRound[]): boolean {
   const last = rounds.at(-1);
-  const earlier = rounds.slice(0, -1);
-  return last !== undefined && last.score <= Math.max(...earlier.map((round) => round.score)) && last.thinking !== "";
+  if (last === undefined || last.thinking === "" || last.answer === "") return false;
+  return last.score <= Math.max(...rounds.slice(0, -1).map((round) => round.score));
 }
 
 function bestRound(rounds: readonly ReasoningRound[]): ReasoningRound {
-  return rounds.reduce((best, round) => (round.score > best.score || (best.answer === "" && round.answer !== "") ? round : best));
+  const isBetter = (a: ReasoningRound, b: ReasoningRound): boolean =>
+    a.score > b.score || (a.score === b.score && b.answer === "" && a.answer !== "");
+  return rounds.reduce((best, round) => (isBetter(round, best) ? round : best));
 }
 
+/** Undefined where there are no two different answers to merge. */
 async function integrate(
-  context: ReasoningContext,
-  question: string,
+  { plan, critic, signal }: Run,
   rounds: readonly ReasoningRound[],
-  signal?: AbortSignal,
 ): Promise<string | undefined> {
   const answers = [...new Set(rounds.map((round) => round.answer).filter((answer) => answer !== ""))];
   if (answers.length < 2) return undefined;
-  const critic = await context.critic();
-  return critic.integrate({ question, answers }, signal);
+  return (await critic()).integrate({ question: plan.question, answers }, signal);
 }

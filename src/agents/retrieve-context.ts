@@ -27,7 +27,10 @@ export async function retrieveContext(
 }
 
 /** `retrieveContext` as a LangChain tool: the model reads text, the caller finds the passages as the message's artifact. */
-export async function retrieveContextTool(store: PassageStore, defaultK = DEFAULT_PASSAGES): Promise<DynamicStructuredTool> {
+export async function retrieveContextTool(
+  store: PassageStore,
+  defaultK = DEFAULT_PASSAGES,
+): Promise<DynamicStructuredTool> {
   const { tool } = await import("@langchain/core/tools");
   return tool(
     async ({ query, k }: RetrieveRequest, config?: { signal?: AbortSignal }) => {

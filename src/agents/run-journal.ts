@@ -28,7 +28,10 @@ export async function openRunJournal(runDir: string | undefined): Promise<RunJou
       const ms = Math.round(now - last);
       last = now;
       await appendFile(join(runDir, METRICS_FILE), `${JSON.stringify(line)}\n`);
-      await appendFile(join(runDir, TIMING_FILE), `${JSON.stringify({ round: line.round, step: line["step"], kind: line["kind"], ms })}\n`);
+      await appendFile(
+        join(runDir, TIMING_FILE),
+        `${JSON.stringify({ round: line.round, step: line["step"], kind: line["kind"], ms })}\n`,
+      );
     },
   };
 }

@@ -112,7 +112,9 @@ function checkPlan(context: SelfTeachingContext, plan: SelfTeachingPlan): void {
     .filter((name) => !Number.isInteger(plan[name]) || plan[name] < 1)
     .map((name) => `${name}: expected a whole number from 1, found ${plan[name]}`);
   if (plan.onlyIncludeWrongAnswers === true && context.environment === undefined) {
-    problems.push("onlyIncludeWrongAnswers: needs an environment that can check answers; leave it off for other corpora");
+    problems.push(
+      "onlyIncludeWrongAnswers: needs an environment that can check answers; leave it off for other corpora",
+    );
   }
   if ((plan.evaluationQuestions?.length ?? 0) > 0 && context.environment === undefined) {
     problems.push("evaluationQuestions: need the environment that they are of");
@@ -120,8 +122,10 @@ function checkPlan(context: SelfTeachingContext, plan: SelfTeachingPlan): void {
   if ((plan.evaluationQuestions ?? []).some((question) => question.split === "train")) {
     problems.push("evaluationQuestions: expected held-out questions, found some of the split train");
   }
-  if ((plan.replayRows ?? 0) > 0 && context.replay === undefined) problems.push("replayRows: need a supplier of texts (replay)");
-  if (plan.topics?.length === 0) problems.push("topics: expected at least one, found an empty list; leave it out for random passages");
+  if ((plan.replayRows ?? 0) > 0 && context.replay === undefined)
+    problems.push("replayRows: need a supplier of texts (replay)");
+  if (plan.topics?.length === 0)
+    problems.push("topics: expected at least one, found an empty list; leave it out for random passages");
   if (problems.length > 0) throw new Error(`self-teaching plan: ${problems.join("; ")}`);
 }
 
@@ -140,7 +144,10 @@ async function* counted<T>(
 
 type Prepared = Pick<Run, "context" | "plan" | "journal" | "round">;
 
-async function* heldOutPairs(run: Prepared, reserved: Set<string>): AsyncGenerator<SelfTeachingEvent, readonly TokenizedPair[]> {
+async function* heldOutPairs(
+  run: Prepared,
+  reserved: Set<string>,
+): AsyncGenerator<SelfTeachingEvent, readonly TokenizedPair[]> {
   const { heldOutPairs: pairs = 0, seed } = run.plan;
   if (pairs === 0) return [];
   yield { kind: "phase", phase: "pairs", round: 0, total: pairs };
@@ -187,10 +194,19 @@ async function* tokenized(
 ): AsyncGenerator<SelfTeachingEvent, { kept: readonly TokenizedPair[]; texts: readonly PreferencePair[] }> {
   const { tokenizer, template } = context;
   const { maxPromptLength, maxLength, mask = "none" } = plan;
-  const options = { tokenizer, template, maxPromptLength, maxLength, mask, includeThinkingTokenInLabels: true, markers: THINKING };
+  const options = {
+    tokenizer,
+    template,
+    maxPromptLength,
+    maxLength,
+    mask,
+    includeThinkingTokenInLabels: true,
+    markers: THINKING,
+  };
   const { pairs, indices, dropped } = tokenizePairs(made, options);
   for (const [reason, count] of Object.entries(dropped)) {
-    for (let i = 0; i < count; i++) yield { kind: "failure", round, topic: "", reason: `dropped when tokenized: ${reason}` };
+    for (let i = 0; i < count; i++)
+      yield { kind: "failure", round, topic: "", reason: `dropped when tokenized: ${reason}` };
   }
   return { kept: pairs, texts: indices.map((index) => made[index] as PreferencePair) };
 }

@@ -1,4 +1,5 @@
 /** @file A LangChain agent for one job: retrieves through the shared function and hands its result in as typed data. */
+import { setMaxListeners } from "node:events";
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import type { z } from "zod";
 import type { PassageStore, ScoredPassage } from "./corpus/types.js";
@@ -56,9 +57,15 @@ export async function createStructuredAgent<T extends Record<string, unknown>>(
     modelName: chatModelName(model),
     async run(user, signal) {
       signal?.throwIfAborted();
+      // A signal of its own: LangChain listens many times a run, and a round runs many agents on one signal.
+      const own = signal && AbortSignal.any([signal]);
+      if (own !== undefined) setMaxListeners(0, own);
       // The middleware ends a run that calls the model too often; the graph's own limit must not do so first.
       const state = await agent
-        .invoke({ messages: [{ role: "user", content: user }] }, { recursionLimit: 6 * maxModelCalls + 10, ...(signal && { signal }) })
+        .invoke(
+          { messages: [{ role: "user", content: user }] },
+          { recursionLimit: 6 * maxModelCalls + 10, ...(own && { signal: own }) },
+        )
         .catch((error: unknown) => {
           signal?.throwIfAborted();
           throw error;
@@ -66,7 +73,9 @@ export async function createStructuredAgent<T extends Record<string, unknown>>(
       const value: unknown = state.structuredResponse;
       if (value === undefined) {
         const title = schema.meta()?.title ?? "its structured output tool";
-        throw new Error(`expected the model ${chatModelName(model)} to call ${title}, found a plain reply: use a model with tool calls`);
+        throw new Error(
+          `expected the model ${chatModelName(model)} to call ${title}, found a plain reply: use a model with tool calls`,
+        );
       }
       return { value: schema.parse(value), passages: retrievedPassages(state.messages) };
     },

@@ -1,10 +1,10 @@
 /** @file The model that learns, with what is needed to talk to it: user turns in, replies out, in one batch. */
 import type { Policy } from "../trainer/run/policy.js";
 import type { ChatTemplate } from "../trainer/text/chat-template.js";
-import type { Tokenizer } from "../trainer/text/tokenizer.js";
 import { encodeMarked } from "../trainer/text/segments.js";
-import { concatIds, withBos } from "../trainer/text/token-ids.js";
 import { THINKING } from "../trainer/text/thinking-markers.js";
+import { concatIds, withBos } from "../trainer/text/token-ids.js";
+import type { Tokenizer } from "../trainer/text/tokenizer.js";
 import type { ChatMessage } from "../trainer/text/types.js";
 
 export interface Student {
@@ -47,7 +47,11 @@ export function turnIds({ tokenizer, template }: Omit<Student, "policy">, turn: 
 }
 
 /** All replies of one batched call, in the order of the turns. */
-export async function replies(student: Student, turns: readonly StudentTurn[], options: ReplyOptions): Promise<Reply[]> {
+export async function replies(
+  student: Student,
+  turns: readonly StudentTurn[],
+  options: ReplyOptions,
+): Promise<Reply[]> {
   options.signal?.throwIfAborted();
   if (turns.length === 0) return [];
   const requests = turns.map((turn) => ({ ids: turnIds(student, turn), seed: turn.seed }));

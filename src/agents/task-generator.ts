@@ -35,7 +35,8 @@ export async function createTaskGenerator(options: WriterOptions): Promise<TaskG
   return {
     modelName: agent.modelName,
     async generate(input, signal) {
-      if (input.passages.length === 0) throw new Error("expected passages to write a question from, found none: ingest a corpus first");
+      if (input.passages.length === 0)
+        throw new Error("expected passages to write a question from, found none: ingest a corpus first");
       const { value, passages } = await agent.run(writeQuestionPrompt(input).user, signal);
       return { question: value.question, passages };
     },

@@ -4,7 +4,10 @@ import type { LabelledTokens, TokenizedPair } from "../trainer/text/types.js";
 import { createRng } from "./rng.js";
 
 /** Texts that keep alive what the base model knows: `count` of them, the same for the same seed. */
-export type ReplaySupplier = (count: number, seed: number) => readonly LabelledTokens[] | Promise<readonly LabelledTokens[]>;
+export type ReplaySupplier = (
+  count: number,
+  seed: number,
+) => readonly LabelledTokens[] | Promise<readonly LabelledTokens[]>;
 
 export interface TrainingPlan {
   /** Passes over the pairs. */
@@ -35,7 +38,10 @@ export interface TrainedStep {
 }
 
 /** Number of optimizer steps that `trainOnPairs` takes. */
-export function stepsOf(pairs: number, { epochs, batchPairs, maxSteps = Number.POSITIVE_INFINITY }: TrainingPlan): number {
+export function stepsOf(
+  pairs: number,
+  { epochs, batchPairs, maxSteps = Number.POSITIVE_INFINITY }: TrainingPlan,
+): number {
   return Math.min(maxSteps, epochs * Math.ceil(pairs / batchPairs));
 }
 
@@ -45,7 +51,8 @@ export async function* trainOnPairs(
   pairs: readonly TokenizedPair[],
   plan: TrainingPlan,
 ): AsyncGenerator<TrainedStep> {
-  if (pairs.length === 0) throw new Error("expected pairs to train on, found none: call generate-preference-pair first");
+  if (pairs.length === 0)
+    throw new Error("expected pairs to train on, found none: call generate-preference-pair first");
   const { batchPairs, step: options, warmupSteps = 0, replayRows = 0, seed } = plan;
   const total = stepsOf(pairs.length, plan);
   const perEpoch = Math.ceil(pairs.length / batchPairs);

@@ -1,6 +1,7 @@
 /** @file The command line: what may be typed, what it means, and what to type instead of a slip. */
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+
 import { isAbsolute, resolve } from "node:path";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { DemoOptions } from "./demo-options.js";
 import { packageVersion } from "./version.js";
 
@@ -32,7 +33,11 @@ function demoCommand(run: (options: DemoOptions) => Promise<number>, finish: (ex
     .description("one self-teaching iteration, end to end: ingest, pairs, training, evaluation, recursive reasoning")
     .option("--json", "the last line of stdout is the result as one JSON object; everything else goes to stderr", false)
     .option("--seed <number>", "seed of everything that is drawn", wholeNumber(0, 2 ** 31 - 1), 7)
-    .option("--model <directory>", "a Hugging Face checkpoint directory (default: the small model of the package)", absolute)
+    .option(
+      "--model <directory>",
+      "a Hugging Face checkpoint directory (default: the small model of the package)",
+      absolute,
+    )
     .option("--corpus <path>", "a folder of .md or .txt documents (default: the built-in materials world)", absolute)
     .option("--rounds <number>", "rounds of pairs and training", wholeNumber(1, 1000))
     .option("--pairs <number>", "pairs in each round", wholeNumber(1, 100_000))
@@ -50,7 +55,9 @@ export async function runCli(
 ): Promise<number> {
   let exitCode = 0;
   const program = new Command("preflexor")
-    .description("A small language model teaches itself to reason, on ONNX Runtime, steered through MCP.\nWithout a command: the MCP server over stdio.")
+    .description(
+      "A small language model teaches itself to reason, on ONNX Runtime, steered through MCP.\nWithout a command: the MCP server over stdio.",
+    )
     .version(packageVersion(), "-v, --version", "print the version")
     .helpOption("-h, --help", "print this help")
     .addHelpText("after", EXAMPLES)
@@ -65,7 +72,12 @@ export async function runCli(
       .action(async () => (await import("./stdio.js")).serve()),
   ];
   for (const command of commands) {
-    program.addCommand(command.exitOverride().showSuggestionAfterError().showHelpAfterError("(preflexor --help lists commands and examples)"));
+    program.addCommand(
+      command
+        .exitOverride()
+        .showSuggestionAfterError()
+        .showHelpAfterError("(preflexor --help lists commands and examples)"),
+    );
   }
   program.addOption(new Option("--verbose").hideHelp()).exitOverride();
   try {

@@ -51,10 +51,17 @@ export function readConfig(
   const home = take("PREFLEXOR_HOME", "an absolute path", isAbsolute) ?? dataFolder(env, platform, userHome);
   const model = take("PREFLEXOR_MODEL", "the absolute path of a model directory", isAbsolute) ?? NANO_MODEL;
   const chromaUrl = take("PREFLEXOR_CHROMA_URL", "an http or https URL", isHttpUrl);
-  const threads = take("PREFLEXOR_THREADS", "a whole number from 1 to 256", (t) => /^\d+$/.test(t) && +t >= 1 && +t <= 256);
-  const teacher = take("PREFLEXOR_TEACHER", "provider:model, such as openai:gpt-4.1-mini", (t) => /^[\w-]+:.+$/.test(t));
+  const threads = take(
+    "PREFLEXOR_THREADS",
+    "a whole number from 1 to 256",
+    (t) => /^\d+$/.test(t) && +t >= 1 && +t <= 256,
+  );
+  const teacher = take("PREFLEXOR_TEACHER", "provider:model, such as openai:gpt-4.1-mini", (t) =>
+    /^[\w-]+:.+$/.test(t),
+  );
   for (const name of unknownSettings(env)) problems.push(`${name}: no such setting (known: ${SETTINGS.join(", ")})`);
-  if (problems.length > 0) throw new Error(`the environment has ${problems.length} problem(s):\n  ${problems.join("\n  ")}`);
+  if (problems.length > 0)
+    throw new Error(`the environment has ${problems.length} problem(s):\n  ${problems.join("\n  ")}`);
   return {
     home,
     model,
@@ -64,7 +71,13 @@ export function readConfig(
   };
 }
 
-const SETTINGS = ["PREFLEXOR_HOME", "PREFLEXOR_MODEL", "PREFLEXOR_CHROMA_URL", "PREFLEXOR_THREADS", "PREFLEXOR_TEACHER"];
+const SETTINGS = [
+  "PREFLEXOR_HOME",
+  "PREFLEXOR_MODEL",
+  "PREFLEXOR_CHROMA_URL",
+  "PREFLEXOR_THREADS",
+  "PREFLEXOR_TEACHER",
+];
 
 function unknownSettings(env: Environment): string[] {
   return Object.keys(env).filter((name) => name.startsWith("PREFLEXOR_") && !SETTINGS.includes(name));

@@ -1,7 +1,7 @@
 /** @file Constructs the real tool context; the only place where stores, engines, models and teachers are made. */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { PassageStore } from "../agents/corpus/types.js";
+import type { PassageStore } from "../agents/index.js";
 import {
   type ActiveCorpus,
   EMPTY_CORPUS,
@@ -28,8 +28,12 @@ export function createContext(config: Config, onNotice: (text: string) => void =
   const notices = noticeBoard(onNotice);
   const stores = storeShelf(config, notices.add);
   const world = lazy(async () => {
-    const { createMaterialsWorld } = await import("../agents/environments/index.js");
-    return createMaterialsWorld({ seed: WORLD_SEED });
+    const [{ createMaterialsWorld }, { NANO_PLAN }] = await Promise.all([
+      import("../agents/environments/index.js"),
+      import("../agents/base-model.js"),
+    ]);
+    // The world whose facts the package's model has learned.
+    return createMaterialsWorld({ seed: NANO_PLAN.seed });
   });
   const run = lazy(() => currentRun(home, config.model));
   const student = lazy(async () => openStudent(config, await run()));
@@ -68,9 +72,6 @@ export function createContext(config: Config, onNotice: (text: string) => void =
   };
 }
 
-/** The world whose facts the package's model has learned. */
-export const WORLD_SEED = 7;
-
 function noticeBoard(onNotice: (text: string) => void): { add: (text: string) => void; all: () => readonly string[] } {
   const seen = new Set<string>();
   return {
@@ -87,7 +88,7 @@ function noticeBoard(onNotice: (text: string) => void): { add: (text: string) =>
 function storeShelf(config: Config, onNotice: (text: string) => void) {
   const shelf = new Map<string, Lazy<PassageStore>>();
   const open = (corpus: ActiveCorpus): Promise<PassageStore> => {
-    const name = corpus.kind === "world" ? "materials-world" : "documents";
+    const name = corpus.collection ?? (corpus.kind === "world" ? "materials-world" : "documents");
     let opened = shelf.get(name);
     if (opened === undefined) {
       opened = lazy(() => openNamed(config, name, onNotice));

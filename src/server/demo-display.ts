@@ -5,6 +5,8 @@ export interface Display {
   /** Starts a phase; the one before ends. */
   phase(title: string, total: number): void;
   progress(done: number, total: number, note?: string): void;
+  /** One more of the phase's total is done. */
+  step(note: string): void;
   line(text: string): void;
   /** Ends the phase under way. */
   end(): void;
@@ -16,19 +18,22 @@ export function createDisplay(stream: NodeJS.WriteStream): Display {
 
 /** A line when a phase starts and at each quarter, so that a log stays short. */
 export function lineDisplay(write: (line: string) => void): Display {
-  let title = "";
-  let quarter = 0;
+  let phase = { title: "", total: 0, done: 0, quarter: 0 };
+  const progress: Display["progress"] = (done, total, note) => {
+    const quarter = Math.floor((4 * done) / Math.max(1, total));
+    if (quarter === phase.quarter || total < 8) return;
+    phase.quarter = quarter;
+    write(`  ${phase.title}: ${done} of ${total}${note === undefined ? "" : ` (${note})`}`);
+  };
   return {
-    phase: (next) => {
-      title = next;
-      quarter = 0;
+    phase: (title, total) => {
+      phase = { title, total, done: 0, quarter: 0 };
       write(title);
     },
-    progress: (done, total, note) => {
-      const now = Math.floor((4 * done) / Math.max(1, total));
-      if (now === quarter || total < 8) return;
-      quarter = now;
-      write(`  ${title}: ${done} of ${total}${note === undefined ? "" : ` (${note})`}`);
+    progress,
+    step: (note) => {
+      phase.done += 1;
+      progress(phase.done, phase.total, note);
     },
     line: write,
     end: () => undefined,
@@ -48,13 +53,23 @@ function barDisplay(stream: NodeJS.WriteStream): Display {
     phase: (title, total) => {
       end();
       const format = `${title.padEnd(TITLE_WIDTH)} {bar} {percentage} %  {note}`;
-      bar = new SingleBar({ stream, format, hideCursor: true, barsize: 28, fps: 8, gracefulExit: false, barCompleteChar: "━", barIncompleteChar: "·" });
+      bar = new SingleBar({
+        stream,
+        format,
+        hideCursor: true,
+        barsize: 28,
+        fps: 8,
+        gracefulExit: false,
+        barCompleteChar: "━",
+        barIncompleteChar: "·",
+      });
       bar.start(Math.max(1, total), 0, { note: "" });
     },
     progress: (done, total, note) => {
       bar?.setTotal(Math.max(1, total));
       bar?.update(done, { note: note ?? "" });
     },
+    step: (note) => bar?.increment(1, { note }),
     line: (text) => {
       end();
       stream.write(`${text}\n`);

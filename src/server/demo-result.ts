@@ -27,14 +27,21 @@ export const collectedSchema = z.object({
 });
 export type Collected = z.infer<typeof collectedSchema>;
 
-export const nothingCollected = (): Collected => ({ pairs: 0, failures: {}, steps: [], evaluations: [], preferenceAccuracies: [] });
+export const nothingCollected = (): Collected => ({
+  pairs: 0,
+  failures: {},
+  steps: [],
+  evaluations: [],
+  preferenceAccuracies: [],
+});
 
 /** Adds what an event tells. An evaluation that a resumed run repeats counts once. */
 export function collect(collected: Collected, event: SelfTeachingEvent): void {
   const { round } = event as { round?: number };
   if (event.kind === "pair") collected.pairs += 1;
   if (event.kind === "failure") collected.failures[event.reason] = (collected.failures[event.reason] ?? 0) + 1;
-  if (event.kind === "step") collected.steps.push({ step: event.step, round: event.round, metrics: { ...event.metrics } });
+  if (event.kind === "step")
+    collected.steps.push({ step: event.step, round: event.round, metrics: { ...event.metrics } });
   if (event.kind === "evaluation") {
     const known = collected.evaluations.some((e) => e.round === round && e.result.split === event.result.split);
     if (!known) collected.evaluations.push({ round: event.round, result: copyOf(event.result) });
@@ -81,7 +88,12 @@ export interface DemoResult {
   readonly preferenceAccuracy: { readonly before: number; readonly after: number; readonly n: number } | null;
   readonly failures: Readonly<Record<string, number>>;
   readonly store: { readonly name: string; readonly version: string };
-  readonly model: { readonly path: string; readonly parameters: number; readonly trainedParameters: number; readonly trained: "full" | "lora" };
+  readonly model: {
+    readonly path: string;
+    readonly parameters: number;
+    readonly trainedParameters: number;
+    readonly trained: "full" | "lora";
+  };
   readonly runDir: string;
   readonly checkpoint: string | null;
 }
@@ -101,7 +113,14 @@ export function changesByType({ evaluations }: Collected): TypeChange[] {
     return own.at(-1)!.result.byType.map((after) => {
       const before = own[0]!.result.byType.find(({ type }) => type === after.type);
       const share = (right = 0) => (after.n === 0 ? 0 : right / after.n);
-      return { split, type: after.type, before: share(before?.right), after: share(after.right), n: after.n, chance: after.chance };
+      return {
+        split,
+        type: after.type,
+        before: share(before?.right),
+        after: share(after.right),
+        n: after.n,
+        chance: after.chance,
+      };
     });
   });
 }
@@ -109,7 +128,9 @@ export function changesByType({ evaluations }: Collected): TypeChange[] {
 export function preferenceChange({ preferenceAccuracies }: Collected): DemoResult["preferenceAccuracy"] {
   const own = [...preferenceAccuracies].sort((a, b) => a.round - b.round);
   const [before, after] = [own[0], own.at(-1)];
-  return before === undefined || after === undefined ? null : { before: before.accuracy, after: after.accuracy, n: after.n };
+  return before === undefined || after === undefined
+    ? null
+    : { before: before.accuracy, after: after.accuracy, n: after.n };
 }
 
 /** First and last value of a step metric, or null where no step has it. */
@@ -130,7 +151,10 @@ export function closingTable(result: DemoResult): [label: string, value: string]
   const arrow = (ends: { first: number; last: number }) => `${ends.first.toFixed(3)} → ${ends.last.toFixed(3)}`;
   const minutes = `${Math.floor(result.seconds / 60)} min ${Math.round(result.seconds % 60)} s`;
   return [
-    ["model", `${model.path} (${model.trainedParameters.toLocaleString("en")} of ${model.parameters.toLocaleString("en")} parameters trained)`],
+    [
+      "model",
+      `${model.path} (${model.trainedParameters.toLocaleString("en")} of ${model.parameters.toLocaleString("en")} parameters trained)`,
+    ],
     ["passages in", `${result.store.name} ${result.store.version}`],
     ["pairs", String(result.pairs)],
     ["optimizer steps", String(result.steps)],
@@ -140,7 +164,12 @@ export function closingTable(result: DemoResult): [label: string, value: string]
     ...(unseenMaterials === null ? [] : [["held-out materials", changeText(unseenMaterials)] as [string, string]]),
     ...(preferenceAccuracy === null
       ? []
-      : [["held-out pairs ranked right", `${percent(preferenceAccuracy.before)} → ${percent(preferenceAccuracy.after)}  (n ${preferenceAccuracy.n})`] as [string, string]]),
+      : [
+          [
+            "held-out pairs ranked right",
+            `${percent(preferenceAccuracy.before)} → ${percent(preferenceAccuracy.after)}  (n ${preferenceAccuracy.n})`,
+          ] as [string, string],
+        ]),
     ["time", minutes],
     ["run directory", result.runDir],
   ];

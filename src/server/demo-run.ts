@@ -52,11 +52,14 @@ export async function startRun(home: string, request: DemoRequest, now = new Dat
 export async function resumeRun(directory: string): Promise<DemoRun> {
   const requestText = await readFile(join(directory, REQUEST), "utf8").catch(() => undefined);
   if (requestText === undefined) {
-    throw new Error(`${directory} is no run of the demo (it has no ${REQUEST}): give a directory below the runs folder, as the demo printed it`);
+    throw new Error(
+      `${directory} is no run of the demo (it has no ${REQUEST}): give a directory below the runs folder, as the demo printed it`,
+    );
   }
   const request = parse(requestSchema, requestText, join(directory, REQUEST));
   const progressText = await readFile(join(directory, PROGRESS), "utf8").catch(() => undefined);
-  const progress = progressText === undefined ? undefined : parse(progressSchema, progressText, join(directory, PROGRESS));
+  const progress =
+    progressText === undefined ? undefined : parse(progressSchema, progressText, join(directory, PROGRESS));
   for (const journal of JOURNALS) await keepLines(join(directory, journal), progress?.lines[journal] ?? 0);
   return { folder: await openRunFolder(directory), request, progress };
 }
@@ -86,10 +89,14 @@ export async function saveProgress(
     const text = await readFile(join(folder.directory, journal), "utf8").catch(() => "");
     lines[journal] = text.split("\n").length - 1;
   }
-  await writeWhole(join(folder.directory, PROGRESS), `${JSON.stringify({ round, checkpoint, seconds, lines, collected })}\n`);
+  await writeWhole(
+    join(folder.directory, PROGRESS),
+    `${JSON.stringify({ round, checkpoint, seconds, lines, collected })}\n`,
+  );
 }
 
-export const collectedBefore = (run: DemoRun): Collected => structuredClone(run.progress?.collected ?? nothingCollected());
+export const collectedBefore = (run: DemoRun): Collected =>
+  structuredClone(run.progress?.collected ?? nothingCollected());
 
 /** What the user can do with a run that was stopped. */
 export function howToGoOn({ directory, pairsFile }: RunFolder, checkpoint: string | undefined): string {

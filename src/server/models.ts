@@ -1,26 +1,42 @@
 /** @file The models of a context: the one that learns, and those that teach and criticise. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
-import type { PassageStore } from "../agents/corpus/types.js";
 import type { MaterialsWorld } from "../agents/environments/index.js";
-import type { Student } from "../agents/student.js";
+import {
+  createCritic,
+  loadExtractiveTeacher,
+  loadTextCritic,
+  loadWorldCritic,
+  loadWorldJudge,
+  loadWorldTeacher,
+  type PassageStore,
+  type Student,
+} from "../agents/index.js";
 import type { ActiveCorpus, Judge, RunFolder } from "../tools/index.js";
-import { LORA_TARGETS, type TrainableSpec } from "../trainer/index.js";
-import { type Config, NANO_MODEL } from "./config.js";
+import { LORA_TARGETS, loadChatTemplate, loadTokenizer, openPolicy, type TrainableSpec } from "../trainer/index.js";
+import type { Config } from "./config.js";
 
-/** The package's model is small enough to train whole; any other gets a LoRA adapter. */
+/** A model that this project made (it has a manifest) is small enough to train whole; any other gets a LoRA adapter. */
 export function trainableOf(model: string): TrainableSpec {
-  if (model === NANO_MODEL) return { kind: "full" };
+  if (existsSync(join(model, "manifest.json"))) return { kind: "full" };
   return { kind: "lora", r: 16, loraAlpha: 32, targetModules: LORA_TARGETS };
 }
 
 /** Opens model, tokenizer and template; closes the engine again where one of them cannot be used. */
 export async function openModel(config: Pick<Config, "model" | "threads">, seed: number): Promise<Student> {
   const { model, threads } = config;
-  const { loadChatTemplate, loadTokenizer, openPolicy } = await import("../trainer/index.js");
-  const [tokenizer, template] = await Promise.all([loadTokenizer(model), loadChatTemplate(model)]);
-  const trainable = trainableOf(model);
-  const policy = await openPolicy({ model, trainable, seed, ...(threads !== undefined && { threads }) });
-  return { policy, tokenizer, template };
+  try {
+    const [tokenizer, template] = await Promise.all([loadTokenizer(model), loadChatTemplate(model)]);
+    const trainable = trainableOf(model);
+    const policy = await openPolicy({ model, trainable, seed, ...(threads !== undefined && { threads }) });
+    return { policy, tokenizer, template };
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const advice =
+      "set PREFLEXOR_MODEL (for the demo: --model) to a Hugging Face checkpoint directory of a Llama-architecture model";
+    throw new Error(`the model cannot be opened: ${reason}; ${advice}`, { cause });
+  }
 }
 
 /** The model, continued from the run's last checkpoint. */
@@ -42,33 +58,34 @@ export async function chatModelOf(name: string | undefined): Promise<BaseChatMod
   const { initChatModel } = await import("langchain");
   const colon = name.indexOf(":");
   try {
-    return (await initChatModel(name.slice(colon + 1), { modelProvider: name.slice(0, colon) })) as unknown as BaseChatModel;
+    return (await initChatModel(name.slice(colon + 1), {
+      modelProvider: name.slice(0, colon),
+    })) as unknown as BaseChatModel;
   } catch (cause) {
-    throw new Error(`PREFLEXOR_TEACHER: expected a chat model that LangChain can open, found ${name}: install its provider package and set its key`, { cause });
+    throw new Error(
+      `PREFLEXOR_TEACHER: expected a chat model that LangChain can open, found ${name}: install its provider package and set its key`,
+      { cause },
+    );
   }
 }
 
 /** The teacher that needs no model: the world's, or the extractive one. */
 export async function teacherOf(corpus: ActiveCorpus, world: MaterialsWorld): Promise<BaseChatModel> {
-  if (corpus.kind === "world") {
-    const { createWorldTeacher } = await import("../agents/models/world-teacher.js");
-    return createWorldTeacher({ allowed: world.isTrainable });
-  }
-  const { createExtractiveTeacher } = await import("../agents/models/extractive-teacher.js");
-  return createExtractiveTeacher();
+  return corpus.kind === "world" ? loadWorldTeacher({ allowed: world.isTrainable }) : loadExtractiveTeacher();
 }
 
 /** Passages a retrieval of the world's evidence returns. */
 const EVIDENCE_PASSAGES = 3;
 
-export async function judgeOf(corpus: ActiveCorpus, store: PassageStore, configured: BaseChatModel | undefined): Promise<Judge> {
-  const { createCritic } = await import("../agents/critic.js");
+export async function judgeOf(
+  corpus: ActiveCorpus,
+  store: PassageStore,
+  configured: BaseChatModel | undefined,
+): Promise<Judge> {
   if (corpus.kind === "world") {
-    const { createWorldCritic, worldEvidence, worldScore } = await import("../agents/models/world-critic.js");
-    const model = configured ?? createWorldCritic();
-    return { critic: () => createCritic({ model }), score: worldScore, evidence: worldEvidence(store, EVIDENCE_PASSAGES) };
+    const model = configured ?? (await loadWorldCritic());
+    return { critic: () => createCritic({ model }), ...(await loadWorldJudge(store, EVIDENCE_PASSAGES)) };
   }
-  const { createTextCritic } = await import("../agents/models/text-critic.js");
-  const model = configured ?? createTextCritic();
+  const model = configured ?? (await loadTextCritic());
   return { critic: () => createCritic({ model, store }) };
 }

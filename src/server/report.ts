@@ -3,9 +3,8 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import type { EvaluationResult } from "../agents/events.js";
-import type { PreferencePair } from "../trainer/index.js";
-import type { SectionMarkers } from "../trainer/index.js";
+import type { EvaluationResult } from "../agents/index.js";
+import type { PreferencePair, SectionMarkers } from "../trainer/index.js";
 import { REPORT_SCRIPT, REPORT_STYLE } from "./report-page.js";
 
 /** More pairs than this nobody reads. */
@@ -47,7 +46,13 @@ export function escapeHtml(text: string): string {
 
 /** JSON that cannot end a script element or open a comment in it. */
 export function scriptJson(value: unknown): string {
-  const codes: Record<string, string> = { "<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029" };
+  const codes: Record<string, string> = {
+    "<": "\\u003c",
+    ">": "\\u003e",
+    "&": "\\u0026",
+    "\u2028": "\\u2028",
+    "\u2029": "\\u2029",
+  };
   return JSON.stringify(value).replace(/[<>&\u2028\u2029]/g, (c) => codes[c]!);
 }
 
@@ -73,7 +78,10 @@ function pairHtml(pair: PreferencePair, markers: SectionMarkers): string {
 
 function reasoningHtml(reasoning: ReportReasoning): string {
   const rounds = reasoning.rounds.map(
-    (round, i) => `<section class="round"><h4>Round ${i + 1} <span class="note">score ${round.score.toFixed(2)}</span></h4>
+    (
+      round,
+      i,
+    ) => `<section class="round"><h4>Round ${i + 1} <span class="note">score ${round.score.toFixed(2)}</span></h4>
 <div class="thinking"><span class="label">thinking</span>${escapeHtml(round.thinking)}</div><p class="answer">${escapeHtml(round.answer)}</p></section>`,
   );
   return `<h2>One question, answered with recursion</h2><article class="pair"><h3>${escapeHtml(reasoning.question)}</h3>
@@ -89,7 +97,8 @@ function byTypeHtml(evaluations: readonly ReportEvaluation[]): string {
     const [first, last] = [own[0]!.result, own.at(-1)!.result];
     return last.byType.map((after) => {
       const before = first.byType.find(({ type }) => type === after.type);
-      const share = (x: { right: number; n: number } | undefined) => (x === undefined || x.n === 0 ? "–" : percent(x.right / x.n));
+      const share = (x: { right: number; n: number } | undefined) =>
+        x === undefined || x.n === 0 ? "–" : percent(x.right / x.n);
       const cells = [split, after.type, share(before), share(after), percent(after.chance), String(after.n)];
       return `<tr>${cells.map((cell) => `<td>${escapeHtml(cell)}</td>`).join("")}</tr>`;
     });
@@ -128,7 +137,9 @@ function roundChart(data: ReportData): Chart {
   const splits = [...new Set(data.evaluations.map(({ result }) => result.split))];
   const series = splits.map((split) => ({
     label: split,
-    values: x.map((round) => data.evaluations.find((e) => e.round === round && e.result.split === split)?.result.accuracy ?? null),
+    values: x.map(
+      (round) => data.evaluations.find((e) => e.round === round && e.result.split === split)?.result.accuracy ?? null,
+    ),
   }));
   const chance = data.evaluations[0]?.result.chance;
   if (chance !== undefined) series.push({ label: "chance", values: x.map(() => chance) });
@@ -140,7 +151,9 @@ function roundChart(data: ReportData): Chart {
 }
 
 function chartsOf(data: ReportData): Chart[] {
-  return [...stepCharts(data.steps), roundChart(data)].filter(({ series }) => series.some(({ values }) => values.some((v) => v !== null)));
+  return [...stepCharts(data.steps), roundChart(data)].filter(({ series }) =>
+    series.some(({ values }) => values.some((v) => v !== null)),
+  );
 }
 
 /** uPlot's own browser files, from the installed package. */
@@ -163,9 +176,13 @@ export async function renderReport(data: ReportData): Promise<string> {
   const { script, style } = await plotLibrary();
   // Only these two scripts may run, whatever text came in with the corpus; the JSON is data and never runs.
   const policy = `default-src 'none'; style-src 'unsafe-inline'; script-src ${hashOf(script)} ${hashOf(REPORT_SCRIPT)}`;
-  const rows = data.table.map(([label, value]) => `<tr><th>${escapeHtml(label)}</th><td>${escapeHtml(value)}</td></tr>`).join("");
+  const rows = data.table
+    .map(([label, value]) => `<tr><th>${escapeHtml(label)}</th><td>${escapeHtml(value)}</td></tr>`)
+    .join("");
   const charts = chartsOf(data);
-  const figures = charts.map((chart, i) => `<figure><figcaption>${escapeHtml(chart.title)}</figcaption><div id="chart-${i}"></div></figure>`);
+  const figures = charts.map(
+    (chart, i) => `<figure><figcaption>${escapeHtml(chart.title)}</figcaption><div id="chart-${i}"></div></figure>`,
+  );
   const pairs = sample(data.pairs, PAIRS_SHOWN);
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">

@@ -11,7 +11,12 @@ export const BUILT_IN_WORLD = "materials-world";
 export const EMPTY_CORPUS = "the corpus is empty: call ingest-corpus first";
 
 /** `world`: the built-in environment with its own teacher; `folder`: documents of the user, with the extractive teacher. */
-export const activeCorpusSchema = z.object({ kind: z.enum(["world", "folder"]), path: z.string() });
+export const activeCorpusSchema = z.object({
+  kind: z.enum(["world", "folder"]),
+  path: z.string(),
+  /** Of the passage store; by default all folders share one. */
+  collection: z.string().optional(),
+});
 export type ActiveCorpus = z.infer<typeof activeCorpusSchema>;
 
 const stateFile = (home: string): string => join(home, "active-corpus.json");

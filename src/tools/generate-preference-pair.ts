@@ -1,7 +1,7 @@
 /** @file generate-preference-pair: a question, the teacher's reply as chosen, the student's sample as rejected. */
 import type { McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
-import { makePreferencePair } from "../agents/answer-pair.js";
+import { makePreferencePair } from "../agents/index.js";
 import { preferencePairSchema } from "../trainer/index.js";
 import { toolArguments } from "./arguments.js";
 import { progressOf } from "./progress.js";
@@ -15,7 +15,9 @@ const input = toolArguments({
     .trim()
     .min(1)
     .optional()
-    .describe("What the question shall be about, such as a name in the corpus; without it, passages are drawn by chance"),
+    .describe(
+      "What the question shall be about, such as a name in the corpus; without it, passages are drawn by chance",
+    ),
 });
 
 export const generatePreferencePairOutput = z.object({
@@ -46,12 +48,17 @@ export function registerGeneratePreferencePair(server: McpServer, context: ToolC
       const stored = await run.pairs();
       report(1, 3, "writing a question and the chosen reply");
       const task = { seed: stored.length, ...(topic !== undefined && { topic }) };
-      const pair = await makePreferencePair({ ...student, store, model }, task, { ...recipeOf(context.trainable).sampling, signal });
+      const pair = await makePreferencePair({ ...student, store, model }, task, {
+        ...recipeOf(context.trainable).sampling,
+        signal,
+      });
       signal.throwIfAborted();
       await run.appendPair(pair);
       report(3, 3, "stored");
       return toolResult(generatePreferencePairOutput, { pair, pairs: stored.length + 1, pairsFile: run.pairsFile });
     };
-    return guarded("Call generate-preference-pair again, with another topic", signal, () => context.exclusive(signal, work));
+    return guarded("Call generate-preference-pair again, with another topic", signal, () =>
+      context.exclusive(signal, work),
+    );
   });
 }

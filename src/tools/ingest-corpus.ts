@@ -1,7 +1,8 @@
 /** @file ingest-corpus: documents into passages, and passages into the store; makes the corpus the active one. */
-import type { McpServer } from "@modelcontextprotocol/server";
+
 import { homedir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
+import type { McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { type ActiveCorpus, BUILT_IN_WORLD } from "./active-corpus.js";
 import { toolArguments } from "./arguments.js";
@@ -15,7 +16,9 @@ const input = toolArguments({
     .string()
     .trim()
     .min(1, 'expected a folder, a file, or "materials-world"')
-    .describe('A folder or file of text (.md, .txt, .jsonl), as an absolute path; or "materials-world", the built-in corpus'),
+    .describe(
+      'A folder or file of text (.md, .txt, .jsonl), as an absolute path; or "materials-world", the built-in corpus',
+    ),
 });
 
 export const ingestCorpusOutput = z.object({

@@ -1,11 +1,12 @@
 /** @file The MCP tools as LangChain tools: an agent calls exactly what an MCP client calls, through the protocol. */
+
+import { fileURLToPath } from "node:url";
 import { type DynamicStructuredTool, tool } from "@langchain/core/tools";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { InMemoryTransport } from "@modelcontextprotocol/sdk/inMemory.js";
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js";
 import type { CallToolResult, Tool } from "@modelcontextprotocol/sdk/types.js";
-import { fileURLToPath } from "node:url";
 
 /** A server that is not connected yet, of either SDK generation, such as `createServer(context)` makes. */
 export interface ConnectableServer {
@@ -21,7 +22,12 @@ export interface LangChainToolsOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** How long a call may take; training takes minutes. */
   readonly timeoutMs?: number;
-  readonly onProgress?: (toolName: string, done: number, total: number | undefined, message: string | undefined) => void;
+  readonly onProgress?: (
+    toolName: string,
+    done: number,
+    total: number | undefined,
+    message: string | undefined,
+  ) => void;
 }
 
 export interface LangChainTools {
@@ -53,18 +59,26 @@ async function clientTransport({ server, transport, env }: LangChainToolsOptions
     return ours;
   }
   const command = fileURLToPath(new URL("../server/main.js", import.meta.url));
-  return new StdioClientTransport({ command: process.execPath, args: [command, "serve"], ...(env && { env: { ...env } }) });
+  return new StdioClientTransport({
+    command: process.execPath,
+    args: [command, "serve"],
+    ...(env && { env: { ...env } }),
+  });
 }
 
 /** The model reads the result's text; the caller finds the structured content as the message's artifact. */
 function langChainTool(client: Client, listed: Tool, options: LangChainToolsOptions): DynamicStructuredTool {
   const { timeoutMs = HALF_AN_HOUR_MS, onProgress } = options;
   const call = async (args: unknown, config?: { readonly signal?: AbortSignal }) => {
-    const result = (await client.callTool({ name: listed.name, arguments: args as Record<string, unknown> }, undefined, {
-      timeout: timeoutMs,
-      ...(config?.signal && { signal: config.signal }),
-      ...(onProgress && { onprogress: (p) => onProgress(listed.name, p.progress, p.total, p.message) }),
-    })) as CallToolResult;
+    const result = (await client.callTool(
+      { name: listed.name, arguments: args as Record<string, unknown> },
+      undefined,
+      {
+        timeout: timeoutMs,
+        ...(config?.signal && { signal: config.signal }),
+        ...(onProgress && { onprogress: (p) => onProgress(listed.name, p.progress, p.total, p.message) }),
+      },
+    )) as CallToolResult;
     const text = result.content.map((block) => (block.type === "text" ? block.text : `[${block.type}]`)).join("\n");
     if (result.isError === true) throw new Error(text);
     return [text, result.structuredContent];

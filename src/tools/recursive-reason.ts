@@ -1,7 +1,7 @@
 /** @file recursive-reason: answers a question, has the thinking criticised and improved, and answers again. */
 import type { McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
-import { type ReasoningResult, type ReasoningRound, recursiveReason } from "../agents/recursive-reasoning.js";
+import { type ReasoningResult, type ReasoningRound, recursiveReason } from "../agents/index.js";
 import { toolArguments } from "./arguments.js";
 import { progressOf } from "./progress.js";
 import { GREEDY, recipeOf } from "./run-settings.js";
@@ -20,7 +20,9 @@ export const recursiveReasonOutput = z.object({
       thinking: z.string(),
       answer: z.string(),
       score: z.number().describe("Share of the thinking that retrieved passages support, from 0 to 1"),
-      section: z.enum(["found", "unterminated", "missing"]).describe("Whether the model wrote a complete thinking section"),
+      section: z
+        .enum(["found", "unterminated", "missing"])
+        .describe("Whether the model wrote a complete thinking section"),
       feedback: z.string().optional().describe("What the critic said about the round before"),
     }),
   ),
@@ -49,11 +51,20 @@ export function registerRecursiveReason(server: McpServer, context: ToolContext)
       const [student, judge] = await Promise.all([context.student(), context.judge()]);
       const plan = { question, rounds, sampling: { ...recipeOf(context.trainable).sampling, ...GREEDY }, seed: 0 };
       const steps = recursiveReason({ ...student, ...judge, store }, plan, signal);
-      const result = await drain(steps, (round) => report(round.round, rounds, `round ${round.round}: score ${round.score.toFixed(2)}`));
+      const result = await drain(steps, (round) =>
+        report(round.round, rounds, `round ${round.round}: score ${round.score.toFixed(2)}`),
+      );
       const shown = result.rounds.map(({ round: _, evidence: __, ...rest }) => rest);
-      return toolResult(recursiveReasonOutput, { answer: result.answer, rounds: shown, best: result.best, stopped: result.stopped });
+      return toolResult(recursiveReasonOutput, {
+        answer: result.answer,
+        rounds: shown,
+        best: result.best,
+        stopped: result.stopped,
+      });
     };
-    return guarded("Call recursive-reason again, or train-iteration first", signal, () => context.exclusive(signal, work));
+    return guarded("Call recursive-reason again, or train-iteration first", signal, () =>
+      context.exclusive(signal, work),
+    );
   });
 }
 

@@ -1,13 +1,18 @@
 /** @file retrieve-context: the passages of the corpus that are nearest to a query. */
 import type { McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
-import { DEFAULT_PASSAGES, MOST_PASSAGES, RETRIEVE_CONTEXT, retrieveContext } from "../agents/retrieve-context.js";
+import { RETRIEVE_CONTEXT, retrieveContext } from "../agents/index.js";
+import { DEFAULT_PASSAGES, MOST_PASSAGES } from "../agents/retrieve-context.js";
 import { toolArguments } from "./arguments.js";
 import { callSignal, type ToolContext } from "./tool-context.js";
 import { guarded, toolResult } from "./tool-result.js";
 
 const input = toolArguments({
-  query: z.string().trim().min(1, "expected a question, a name or a rule to look for").describe("What to look for: a question, a name, a rule"),
+  query: z
+    .string()
+    .trim()
+    .min(1, "expected a question, a name or a rule to look for")
+    .describe("What to look for: a question, a name, a rule"),
   k: z.number().int().min(1).max(MOST_PASSAGES).default(DEFAULT_PASSAGES).describe("How many passages to return"),
 });
 

@@ -37,7 +37,9 @@ function parsePairs(file: string, text: string): PreferencePair[] {
       try {
         return preferencePairSchema.parse(JSON.parse(line));
       } catch (cause) {
-        throw new Error(`${file} line ${number}: expected a preference pair, found something else: remove the line`, { cause });
+        throw new Error(`${file} line ${number}: expected a preference pair, found something else: remove the line`, {
+          cause,
+        });
       }
     });
 }

@@ -1,6 +1,5 @@
 /** @file How the model is sampled and trained, by the tools and the demo alike. */
-import type { Sampling } from "../agents/student.js";
-import type { TrainingPlan } from "../agents/train-on-pairs.js";
+import type { Sampling, TrainingPlan } from "../agents/index.js";
 
 /** Greedy: the same question gives the same answer. */
 export const GREEDY = { temperature: 0, topP: 1 } as const;
@@ -16,6 +15,10 @@ export interface Recipe {
   /** Of one round of the demo. */
   readonly rounds: number;
   readonly pairs: number;
+  /** Rounds between two evaluations. */
+  readonly evaluateEvery: number;
+  /** Pairs that are only scored, where answers cannot be checked. */
+  readonly heldOutPairs: number;
 }
 
 const STEP = { loss: "orpo", maxGradNorm: 1, weightDecay: 0, nllOver: "prompt+chosen" } as const;
@@ -34,6 +37,8 @@ const FULL: Recipe = {
   maxLength: 512,
   rounds: 4,
   pairs: 192,
+  evaluateEvery: 2,
+  heldOutPairs: 32,
 };
 
 /** LoRA on a pre-trained model: the published rate and beta of Phase I, a short reply budget for CPUs. */
@@ -49,6 +54,8 @@ const LORA: Recipe = {
   maxLength: 1024,
   rounds: 1,
   pairs: 24,
+  evaluateEvery: 1,
+  heldOutPairs: 16,
 };
 
 export function recipeOf(trainable: "full" | "lora"): Recipe {

@@ -1,5 +1,5 @@
 /** @file Stored pairs as the trainer takes them, with a count of those that it cannot take. */
-import type { Student } from "../agents/student.js";
+import type { Student } from "../agents/index.js";
 import { type PreferencePair, THINKING, type TokenizedPair, tokenizePairs } from "../trainer/index.js";
 import type { Recipe } from "./run-settings.js";
 

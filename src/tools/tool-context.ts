@@ -1,9 +1,7 @@
 /** @file What the tools see of the building: everything is opened when it is first asked for. */
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
-import type { PassageStore } from "../agents/corpus/types.js";
 import type { Environment, MaterialsWorld } from "../agents/environments/index.js";
-import type { ReasoningContext } from "../agents/recursive-reasoning.js";
-import type { Student } from "../agents/student.js";
+import type { PassageStore, ReasoningContext, Student } from "../agents/index.js";
 import type { ActiveCorpus } from "./active-corpus.js";
 import type { RunFolder } from "./run-folder.js";
 
@@ -42,6 +40,9 @@ export interface ToolContext {
 }
 
 /** Ends with whichever comes first: the request is cancelled, or the server stops. */
-export function callSignal(context: ToolContext, request: { readonly mcpReq: { readonly signal: AbortSignal } }): AbortSignal {
+export function callSignal(
+  context: ToolContext,
+  request: { readonly mcpReq: { readonly signal: AbortSignal } },
+): AbortSignal {
   return AbortSignal.any([context.signal, request.mcpReq.signal]);
 }

@@ -19,12 +19,16 @@ export function errorText(error: unknown): string {
 }
 
 /** Runs a tool; what it throws becomes `isError` text. `next` is appended where the message names no tool to call. */
-export async function guarded(next: string, signal: AbortSignal, work: () => Promise<CallToolResult>): Promise<CallToolResult> {
+export async function guarded(
+  next: string,
+  signal: AbortSignal,
+  work: () => Promise<CallToolResult>,
+): Promise<CallToolResult> {
   try {
     return await work();
   } catch (error) {
     const text = signal.aborted ? "cancelled: nothing is half-written; call the tool again to go on" : errorText(error);
-    const advice = signal.aborted || /\bcall [a-z]+-[a-z-]+/.test(text) ? text : `${text}. ${next}`;
+    const advice = signal.aborted || /\b(call [a-z]+-[a-z-]+|set PREFLEXOR_)/.test(text) ? text : `${text}. ${next}`;
     return { content: [{ type: "text", text: advice }], isError: true };
   }
 }

@@ -1,19 +1,25 @@
 /** @file train-iteration: optimizer steps on the pairs of the current run, then a checkpoint. */
 import type { McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
-import { trainOnPairs } from "../agents/train-on-pairs.js";
+import { trainOnPairs } from "../agents/index.js";
 import { toolArguments } from "./arguments.js";
 import { progressOf, type ReportProgress } from "./progress.js";
 import { replayOf } from "./replay.js";
 import { recipeOf } from "./run-settings.js";
+import { tokenizeStored } from "./tokenize-stored.js";
 import { callSignal, type ToolContext } from "./tool-context.js";
 import { guarded, toolResult } from "./tool-result.js";
-import { tokenizeStored } from "./tokenize-stored.js";
 
 const NO_PAIRS = "no pairs yet: call generate-preference-pair first";
 
 const input = toolArguments({
-  steps: z.number().int().min(1).max(10_000).optional().describe("Optimizer steps; by default two passes over the stored pairs, at least 4 steps"),
+  steps: z
+    .number()
+    .int()
+    .min(1)
+    .max(10_000)
+    .optional()
+    .describe("Optimizer steps; by default two passes over the stored pairs, at least 4 steps"),
 });
 
 const reading = z.object({ first: z.number(), last: z.number() });
@@ -51,7 +57,12 @@ export function registerTrainIteration(server: McpServer, context: ToolContext):
   });
 }
 
-async function train(context: ToolContext, wanted: number | undefined, signal: AbortSignal, report: ReportProgress): Promise<Trained> {
+async function train(
+  context: ToolContext,
+  wanted: number | undefined,
+  signal: AbortSignal,
+  report: ReportProgress,
+): Promise<Trained> {
   const run = await context.run();
   const stored = await run.pairs();
   if (stored.length === 0) throw new Error(NO_PAIRS);
@@ -59,7 +70,8 @@ async function train(context: ToolContext, wanted: number | undefined, signal: A
   const student = await context.student();
   const recipe = recipeOf(context.trainable);
   const { pairs, dropped } = tokenizeStored(stored, student, recipe);
-  if (pairs.length === 0) throw new Error(`none of the ${stored.length} stored pairs can be used: call generate-preference-pair again`);
+  if (pairs.length === 0)
+    throw new Error(`none of the ${stored.length} stored pairs can be used: call generate-preference-pair again`);
   const perEpoch = Math.ceil(pairs.length / recipe.training.batchPairs);
   const steps = wanted ?? Math.max(4, 2 * perEpoch);
   const seed = await student.policy.stepCount();
@@ -67,7 +79,11 @@ async function train(context: ToolContext, wanted: number | undefined, signal: A
   const replay = replayOf(student, await context.environment());
   const rows: Record<string, number>[] = [];
   let last = seed;
-  for await (const { step, metrics } of trainOnPairs({ policy: student.policy, signal, ...(replay && { replay }) }, pairs, plan)) {
+  for await (const { step, metrics } of trainOnPairs(
+    { policy: student.policy, signal, ...(replay && { replay }) },
+    pairs,
+    plan,
+  )) {
     rows.push(metrics);
     last = step;
     await run.appendMetrics({ kind: "step", step, ...metrics });

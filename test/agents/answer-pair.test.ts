@@ -10,7 +10,10 @@ import { countingStore, scriptedStudent, smallStore } from "./scripted-student.j
 const sampling = { maxNewTokens: 64, temperature: 1, topP: 1 };
 
 const submitQuestion = { name: "submit-question", args: { question: "Why is nacre tougher than aragonite?" } };
-const submitAnswer = { name: "submit-answer", args: { thinking: "Tablets slide.", answer: "Because its tablets slide." } };
+const submitAnswer = {
+  name: "submit-answer",
+  args: { thinking: "Tablets slide.", answer: "Because its tablets slide." },
+};
 const retrieve = (query: string) => ({ name: "retrieve-context", args: { query, k: 1 } });
 
 test("a scripted chat model in the teacher's place makes a pair, and its retrievals reach the store", async () => {
@@ -27,7 +30,12 @@ test("a scripted chat model in the teacher's place makes a pair, and its retriev
     prompt: "Why is nacre tougher than aragonite? Use <|thinking|>.",
     chosen: "<|thinking|>\nTablets slide.\n<|/thinking|>\nBecause its tablets slide.",
     rejected: "I do not know.",
-    provenance: { student: "0123456789abcdef@0", seed: 5, topic: "nacre", question: "Why is nacre tougher than aragonite?" },
+    provenance: {
+      student: "0123456789abcdef@0",
+      seed: 5,
+      topic: "nacre",
+      question: "Why is nacre tougher than aragonite?",
+    },
   });
   const all = (await store.list()).map((passage) => passage.id);
   expect([...pair.provenance.passages].sort()).toEqual(all);
@@ -36,7 +44,11 @@ test("a scripted chat model in the teacher's place makes a pair, and its retriev
 test("the extractive teacher is one argument away", async () => {
   const store = await smallStore();
   const student = scriptedStudent(() => "No idea.");
-  const pair = await makePreferencePair({ ...student, store, model: createExtractiveTeacher() }, { topic: "nacre", seed: 1 }, sampling);
+  const pair = await makePreferencePair(
+    { ...student, store, model: createExtractiveTeacher() },
+    { topic: "nacre", seed: 1 },
+    sampling,
+  );
   expect(pair.provenance.teacher).toBe("extractive-teacher");
   expect(pair.chosen).toMatch(/^<\|thinking\|>\n\*\*.*<\|\/thinking\|>\n./s);
 });
@@ -48,7 +60,9 @@ test("what a teacher cannot do is a counted failure with its reason, and the oth
     .respondWithTools([submitAnswer])
     .respond(new AIMessage("Here is a question: why?"));
   const makers = await createPairMakers({ model, store: await smallStore() });
-  const outcomes = await makeDrafts(makers, [{ seed: 0, topic: "one" }, { seed: 1 }, { seed: 2, topic: "three" }], { concurrency: 1 });
+  const outcomes = await makeDrafts(makers, [{ seed: 0, topic: "one" }, { seed: 1 }, { seed: 2, topic: "three" }], {
+    concurrency: 1,
+  });
   expect(outcomes.map((outcome) => outcome.kind)).toEqual(["failure", "draft", "failure"]);
   expect(outcomes[0]).toEqual({ kind: "failure", topic: "one", reason: "quota exceeded" });
   expect(outcomes[2]).toMatchObject({ topic: "three", reason: expect.stringContaining("submit-question") });
@@ -75,7 +89,11 @@ test("drafts are in task order and the same for every concurrency", async () => 
 test("all samples come from one batch, and identical or empty replies make no pair", async () => {
   const draft = { question: "Q?", prompt: "Q? Use <|thinking|>.", chosen: "yes", passages: [], teacher: "t" };
   const student = scriptedStudent((_, seed) => ["yes ", "", "no"][seed] ?? "");
-  const outcomes = await completePairs(student, [0, 1, 2].map((seed) => ({ ...draft, seed })), sampling);
+  const outcomes = await completePairs(
+    student,
+    [0, 1, 2].map((seed) => ({ ...draft, seed })),
+    sampling,
+  );
   expect(student.generateCalls).toHaveLength(1);
   expect(outcomes.map((outcome) => (outcome.kind === "pair" ? outcome.pair.rejected : outcome.reason))).toEqual([
     "both replies are identical",
@@ -95,6 +113,8 @@ test("an abort ends it and is no failure of a draft", async () => {
   }
   const makers = await createPairMakers({ model, store: await smallStore() });
   const tasks = Array.from({ length: 6 }, (_, seed) => ({ seed }));
-  await expect(makeDrafts(makers, tasks, { concurrency: 2, signal: stop.signal })).rejects.toThrow("stopped by the user");
+  await expect(makeDrafts(makers, tasks, { concurrency: 2, signal: stop.signal })).rejects.toThrow(
+    "stopped by the user",
+  );
   expect(model.callCount).toBeLessThanOrEqual(2);
 });

@@ -15,7 +15,11 @@ test("the paired interval refuses lists of different questions", () => {
   expect(() => pairedInterval([1, 0], [1])).toThrow("found 2 and 1");
 });
 
-const question = (id: string, type: string, split: EnvironmentQuestion["split"] = "unseen-material"): EnvironmentQuestion => ({
+const question = (
+  id: string,
+  type: string,
+  split: EnvironmentQuestion["split"] = "unseen-material",
+): EnvironmentQuestion => ({
   id,
   type,
   split,
@@ -41,7 +45,9 @@ const environment: Environment = {
 };
 
 test("an evaluation reports per type, beside chance, over all replies", async () => {
-  const student = scriptedStudent((prompt) => (prompt.includes(" a?") ? "thought red" : prompt.includes(" b?") ? "blue" : ""));
+  const student = scriptedStudent((prompt) =>
+    prompt.includes(" a?") ? "thought red" : prompt.includes(" b?") ? "blue" : "",
+  );
   const questions = [question("a", "hue"), question("b", "hue"), question("c", "tone")];
   const result = await evaluateQuestions(student, environment, questions, { maxNewTokens: 8 });
   expect(result).toEqual({
@@ -64,7 +70,14 @@ test("an evaluation reports per type, beside chance, over all replies", async ()
 
 test("questions of two splits are not pooled", async () => {
   const questions = [question("a", "hue"), question("b", "hue", "unseen-combination")];
-  await expect(evaluateQuestions(scriptedStudent(() => ""), environment, questions, { maxNewTokens: 8 })).rejects.toThrow("one split");
+  await expect(
+    evaluateQuestions(
+      scriptedStudent(() => ""),
+      environment,
+      questions,
+      { maxNewTokens: 8 },
+    ),
+  ).rejects.toThrow("one split");
 });
 
 test("preference accuracy compares means, not sums, and a tie is no preference", async () => {
@@ -74,8 +87,19 @@ test("preference accuracy compares means, not sums, and a tie is no preference",
     { chosen: { sum: -2, count: 2 }, rejected: { sum: -1, count: 1 } },
     { chosen: { sum: -1, count: 2 }, rejected: { sum: -3, count: 2 } },
   ];
-  const pair = { prompt: new Int32Array(), chosen: { ids: new Int32Array(), labels: new Uint8Array() }, rejected: { ids: new Int32Array(), labels: new Uint8Array() } };
+  const pair = {
+    prompt: new Int32Array(),
+    chosen: { ids: new Int32Array(), labels: new Uint8Array() },
+    rejected: { ids: new Int32Array(), labels: new Uint8Array() },
+  };
   let i = 0;
-  const { policy } = scriptedStudent(() => "", () => scores[i++]!);
-  expect(await preferenceAccuracy(policy, [pair, pair, pair, pair])).toEqual({ accuracy: 0.5, n: 4, margin: (2 - 0.5 + 0 + 1) / 4 });
+  const { policy } = scriptedStudent(
+    () => "",
+    () => scores[i++]!,
+  );
+  expect(await preferenceAccuracy(policy, [pair, pair, pair, pair])).toEqual({
+    accuracy: 0.5,
+    n: 4,
+    margin: (2 - 0.5 + 0 + 1) / 4,
+  });
 });

@@ -3,8 +3,8 @@ import type { Passage, PassageStore } from "../../src/agents/corpus/index.js";
 import { createLexicalEmbedder, ingestDocuments, openInProcessStore } from "../../src/agents/corpus/index.js";
 import type { Student } from "../../src/agents/student.js";
 import type { GenerateOptions, PairScore, Policy, StepOptions, TrainBatch } from "../../src/trainer/run/policy.js";
-import type { TokenizedPair } from "../../src/trainer/text/types.js";
 import type { Tokenizer } from "../../src/trainer/text/tokenizer.js";
+import type { TokenizedPair } from "../../src/trainer/text/types.js";
 
 const END = 1;
 
@@ -28,11 +28,26 @@ export interface ScriptedStudent extends Student {
 /** `reply` sees the rendered prompt with any pre-fill and returns what follows it. */
 export function scriptedStudent(
   reply: (prompt: string, seed: number) => string,
-  score: (pair: TokenizedPair) => PairScore = () => ({ chosen: { sum: -1, count: 1 }, rejected: { sum: -2, count: 1 } }),
+  score: (pair: TokenizedPair) => PairScore = () => ({
+    chosen: { sum: -1, count: 1 },
+    rejected: { sum: -2, count: 1 },
+  }),
 ): ScriptedStudent {
-  const record = { prompts: [] as string[], batches: [] as ScriptedStudent["batches"], saved: [] as string[], generateCalls: [] as GenerateOptions[] };
+  const record = {
+    prompts: [] as string[],
+    batches: [] as ScriptedStudent["batches"],
+    saved: [] as string[],
+    generateCalls: [] as GenerateOptions[],
+  };
   const policy: Policy = {
-    info: { model: "scripted", modelHash: "0123456789abcdef0123", parameters: 0, trainedParameters: 0, device: "none", sessionMs: 0 },
+    info: {
+      model: "scripted",
+      modelHash: "0123456789abcdef0123",
+      parameters: 0,
+      trainedParameters: 0,
+      device: "none",
+      sessionMs: 0,
+    },
     async trainStep(batch, options) {
       record.batches.push({ batch, options });
       return { loss: 1 / record.batches.length };
@@ -57,7 +72,8 @@ export function scriptedStudent(
     close: async () => {},
   };
   const template = {
-    render: (messages: readonly { role: string; content: string }[]) => `${messages.map((m) => `[${m.role}] ${m.content}`).join("")}[assistant] `,
+    render: (messages: readonly { role: string; content: string }[]) =>
+      `${messages.map((m) => `[${m.role}] ${m.content}`).join("")}[assistant] `,
   };
   return { ...record, policy, tokenizer, template };
 }
@@ -75,7 +91,12 @@ export const WOOD = [
   "A small microfibril angle leads to high stiffness along the grain.",
 ].join(" ");
 
-export async function smallStore(documents = [{ source: "nacre.md", text: NACRE }, { source: "wood.md", text: WOOD }]): Promise<PassageStore> {
+export async function smallStore(
+  documents = [
+    { source: "nacre.md", text: NACRE },
+    { source: "wood.md", text: WOOD },
+  ],
+): Promise<PassageStore> {
   const store = await openInProcessStore({ embedder: createLexicalEmbedder(), version: "test" });
   await ingestDocuments(documents, store);
   return store;
@@ -98,4 +119,10 @@ export function countingStore(store: PassageStore): PassageStore & { readonly qu
   };
 }
 
-export const passage = (id: string, text: string): Passage => ({ id, text, source: `${id}.md`, start: 0, end: text.length });
+export const passage = (id: string, text: string): Passage => ({
+  id,
+  text,
+  source: `${id}.md`,
+  start: 0,
+  end: text.length,
+});

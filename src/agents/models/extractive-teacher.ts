@@ -3,7 +3,13 @@ import { basename, extname } from "node:path";
 import { readSection, type ThinkingCategory } from "../prompts.js";
 import { createRng } from "../rng.js";
 import { contentWords, type SupportingSentence, sentences, support } from "../support.js";
-import { allPassages, type JobReply, type JobTurn, ProgrammaticChatModel, type SeenPassage } from "./programmatic-chat-model.js";
+import {
+  allPassages,
+  type JobReply,
+  type JobTurn,
+  ProgrammaticChatModel,
+  type SeenPassage,
+} from "./programmatic-chat-model.js";
 import { aboutTitle, type SentenceQuestion, sentenceQuestion } from "./sentence-question.js";
 
 /** What it writes is extracted, not reasoned: its name says so in every provenance. */
@@ -11,7 +17,9 @@ export function createExtractiveTeacher(): ProgrammaticChatModel {
   const reply = (turn: JobTurn): JobReply => {
     if (turn.job === "write-question") return { submit: { question: extractQuestion(turn) } };
     if (turn.job === "write-answer") return extractAnswer(turn);
-    throw new Error(`the extractive teacher writes questions and answers, found the job ${turn.job}: use a critic for it`);
+    throw new Error(
+      `the extractive teacher writes questions and answers, found the job ${turn.job}: use a critic for it`,
+    );
   };
   return new ProgrammaticChatModel({ name: "extractive-teacher", reply });
 }
@@ -24,7 +32,8 @@ function extractQuestion({ user, context }: JobTurn): string {
   const good = causal.length > 0 ? causal : all;
   const onTopic = good.filter(({ question }) => contentWords(question).some((word) => topic.has(word)));
   const choices = onTopic.length > 0 ? onTopic : good;
-  if (choices.length === 0) throw new Error("no sentence of the passages makes a self-contained question: draw other passages");
+  if (choices.length === 0)
+    throw new Error("no sentence of the passages makes a self-contained question: draw other passages");
   const variation = Number(readSection(user, "variation") ?? 0);
   return createRng(variation, "extractive-question").pick(choices).question;
 }
@@ -51,7 +60,8 @@ function extractAnswer(turn: JobTurn): JobReply {
   if (turn.canRetrieve && !turn.queries.includes(question)) return { retrieve: question };
   const found = support(allPassages(turn)).filter(isWhole);
   const key = nearest(found, new Set(contentWords(question)));
-  if (key === undefined) throw new Error("the retrieved passages hold no sentence that answers the question: ingest more text");
+  if (key === undefined)
+    throw new Error("the retrieved passages hold no sentence that answers the question: ingest more text");
   if (turn.canRetrieve && !turn.queries.includes(key.text)) return { retrieve: key.text };
   const related = ranked(found, key, question).filter(({ text }) => text !== key.text);
   const [supporting] = related;
@@ -60,7 +70,8 @@ function extractAnswer(turn: JobTurn): JobReply {
 }
 
 /** A passage that was cut can begin or end within a sentence. */
-const isWhole = ({ text, words }: SupportingSentence): boolean => words.size >= 3 && /^["'“]?[\p{Lu}\d].*[.!?]["'”)]?$/su.test(text);
+const isWhole = ({ text, words }: SupportingSentence): boolean =>
+  words.size >= 3 && /^["'“]?[\p{Lu}\d].*[.!?]["'”)]?$/su.test(text);
 
 /** Longer thinking repeats the passages rather than leading anywhere. */
 const MOST_SENTENCES = 5;
@@ -68,14 +79,18 @@ const MOST_SENTENCES = 5;
 /** The sentence that holds the largest share of the wanted words; the earliest of equals. */
 function nearest(found: readonly SupportingSentence[], wanted: ReadonlySet<string>): SupportingSentence | undefined {
   const scored = found.map((candidate) => ({ candidate, score: shared(candidate, wanted) }));
-  const best = scored.reduce<(typeof scored)[number] | undefined>((a, b) => (a === undefined || b.score > a.score ? b : a), undefined);
+  const best = scored.reduce<(typeof scored)[number] | undefined>(
+    (a, b) => (a === undefined || b.score > a.score ? b : a),
+    undefined,
+  );
   return best === undefined || best.score === 0 ? undefined : best.candidate;
 }
 
 /** One word in common is chance. */
 const LEAST_COMMON_WORDS = 2;
 
-const shared = ({ words }: SupportingSentence, wanted: ReadonlySet<string>): number => [...wanted].filter((word) => words.has(word)).length;
+const shared = ({ words }: SupportingSentence, wanted: ReadonlySet<string>): number =>
+  [...wanted].filter((word) => words.has(word)).length;
 
 /** What stands nearest to the key sentence and the question, best first, each text once. */
 function ranked(found: readonly SupportingSentence[], key: SupportingSentence, question: string): SupportingSentence[] {
@@ -94,9 +109,18 @@ function ranked(found: readonly SupportingSentence[], key: SupportingSentence, q
 const DANGLING = /^(?:This|These|Those|Such|It|They|Its|Their|He|She|However|But|And|So|Then|Another|Others)\b/;
 
 const CATEGORY_SIGNS: readonly (readonly [ThinkingCategory, RegExp])[] = [
-  ["Relevant Materials or Concepts", /\b(?:is|are) (?:a|an|the)\b|\b(?:consists? of|contains?|made of|composed of|called|known as)\b/i],
-  ["Material Properties", /\b(?:strength|strong|stiff\w*|tough\w*|modulus|hard\w*|\w*pascals?|[GM]Pa|elastic\w*|strain|energy|densit\w*|brittle|ductil\w*)\b/i],
-  ["Design Principles", /\b(?:arrang\w*|layer\w*|hierarch\w*|structur\w*|gradients?|architectur\w*|orient\w*|stagger\w*|interfaces?|twist\w*|spacing|level|scale)\b/i],
+  [
+    "Relevant Materials or Concepts",
+    /\b(?:is|are) (?:a|an|the)\b|\b(?:consists? of|contains?|made of|composed of|called|known as)\b/i,
+  ],
+  [
+    "Material Properties",
+    /\b(?:strength|strong|stiff\w*|tough\w*|modulus|hard\w*|\w*pascals?|[GM]Pa|elastic\w*|strain|energy|densit\w*|brittle|ductil\w*)\b/i,
+  ],
+  [
+    "Design Principles",
+    /\b(?:arrang\w*|layer\w*|hierarch\w*|structur\w*|gradients?|architectur\w*|orient\w*|stagger\w*|interfaces?|twist\w*|spacing|level|scale)\b/i,
+  ],
 ];
 
 /** The related sentences under the titles that fit them, then the steps that end in the key sentence. */
@@ -123,6 +147,7 @@ function layOutThinking(related: readonly SupportingSentence[], key: SupportingS
 }
 
 function categoryOf(text: string): ThinkingCategory {
-  if (/\b(?:because|so that|therefore|leads? to|results? in|when|if|causes?)\b|, so\b/i.test(text)) return "Reasoning Steps";
+  if (/\b(?:because|so that|therefore|leads? to|results? in|when|if|causes?)\b|, so\b/i.test(text))
+    return "Reasoning Steps";
   return CATEGORY_SIGNS.find(([, sign]) => sign.test(text))?.[0] ?? "Additional Background";
 }

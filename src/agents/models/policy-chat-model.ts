@@ -53,7 +53,9 @@ function conversation(messages: readonly BaseMessage[]): ChatMessage[] {
   const system = messages.filter((message) => message.getType() === "system").map((message) => message.text);
   const turns = messages
     .filter((message) => message.getType() !== "system")
-    .map((message): ChatMessage => ({ role: message.getType() === "ai" ? "assistant" : "user", content: message.text }));
+    .map(
+      (message): ChatMessage => ({ role: message.getType() === "ai" ? "assistant" : "user", content: message.text }),
+    );
   const [first, ...rest] = turns;
   if (first === undefined) throw new Error("expected a user message, found none");
   return [{ ...first, content: [...system, first.content].join("\n\n") }, ...rest];

@@ -16,9 +16,11 @@ export interface SentenceQuestion {
 }
 
 /** What points at something outside the sentence. */
-const POINTER = /\b(?:this|these|those|such|it|they|its|their|them|he|she|here|above|below|former|latter|both|figure|table|section|chapter|paper|study|studies|article|text|authors?|researchers|we|our|us|you|your|one reason|example)\b/i;
+const POINTER =
+  /\b(?:this|these|those|such|it|they|its|their|them|he|she|here|above|below|former|latter|both|figure|table|section|chapter|paper|study|studies|article|text|authors?|researchers|we|our|us|you|your|one reason|example)\b/i;
 /** The same, at the start of a clause, where even a later referent does not help. */
-const OPENER = /^(?:however|therefore|thus|hence|moreover|furthermore|also|instead|otherwise|similarly|likewise|consequently|then|so|but|and|yet|another|other|in contrast|for example|for instance|as a result|in addition|in this|by contrast|each|some|many|most|all|several|there)\b/i;
+const OPENER =
+  /^(?:however|therefore|thus|hence|moreover|furthermore|also|instead|otherwise|similarly|likewise|consequently|then|so|but|and|yet|another|other|in contrast|for example|for instance|as a result|in addition|in this|by contrast|each|some|many|most|all|several|there)\b/i;
 
 const BE = "is|are|was|were|can|cannot|could|must|may|should|has|have|had";
 /** Verb as it stands after a singular subject, and its base form; the plural form is the base. */
@@ -54,7 +56,9 @@ const EFFECT_VERBS: Readonly<Record<string, string>> = {
   carries: "carry",
   transfers: "transfer",
 };
-const EFFECTS = Object.entries(EFFECT_VERBS).flatMap(([singular, plural]) => [singular, plural]).join("|");
+const EFFECTS = Object.entries(EFFECT_VERBS)
+  .flatMap(([singular, plural]) => [singular, plural])
+  .join("|");
 
 /** Turns one sentence into a self-contained question, or gives undefined where no pattern is safe. */
 export function sentenceQuestion(sentence: string): SentenceQuestion | undefined {
@@ -70,7 +74,12 @@ export function sentenceQuestion(sentence: string): SentenceQuestion | undefined
 
 function isSelfContained(question: string): boolean {
   const words = question.split(" ").length;
-  return words >= 5 && words <= 30 && !POINTER.test(question.replace(/^Why is it that /, "")) && contentWords(question).length >= 3;
+  return (
+    words >= 5 &&
+    words <= 30 &&
+    !POINTER.test(question.replace(/^Why is it that /, "")) &&
+    contentWords(question).length >= 3
+  );
 }
 
 type Pattern = (text: string) => string | undefined;
@@ -89,7 +98,9 @@ const PATTERNS: readonly Pattern[] = [
   // "X, so (that) Y" / "X, which explains why Y" -> "What follows from the fact that X?"
   (text) => {
     const cause = /^([^,]+)(?:, so (?:that )?| so that )./.exec(text)?.[1];
-    return cause === undefined || / because /.test(cause) ? undefined : `What follows from the fact that ${lowerFirst(cause)}?`;
+    return cause === undefined || / because /.test(cause)
+      ? undefined
+      : `What follows from the fact that ${lowerFirst(cause)}?`;
   },
   // "When X, Y" -> "What happens when X?"
   (text) => {
@@ -101,7 +112,8 @@ const PATTERNS: readonly Pattern[] = [
     const [, subject, verb, rest] = new RegExp(`^(.+?) (${EFFECTS}) ([^,]+)`).exec(text) ?? [];
     if (subject === undefined || verb === undefined || rest === undefined || !isNounPhrase(subject)) return undefined;
     const base = EFFECT_VERBS[verb];
-    if (/\b(?:while|whereas|but|although|and (?:the|it|this|a|an|\w+s (?:when|the|a|an|in|to|into)))\b/.test(rest)) return undefined;
+    if (/\b(?:while|whereas|but|although|and (?:the|it|this|a|an|\w+s (?:when|the|a|an|in|to|into)))\b/.test(rest))
+      return undefined;
     // A base form is a verb only after a plural; elsewhere it is a noun or follows an auxiliary.
     if (base === undefined && !/(?:[^s]s|fibres|people)$/.test(subject)) return undefined;
     return base === undefined
@@ -111,22 +123,31 @@ const PATTERNS: readonly Pattern[] = [
 ];
 
 function whyQuestion(clause: string): string | undefined {
-  if (clause.includes(",") || /\b(?:shows? that|explains? why|because|so)\b| (?:not|only|partly|mainly|largely|mostly|just|simply)$/.test(clause)) {
+  if (
+    clause.includes(",") ||
+    /\b(?:shows? that|explains? why|because|so)\b| (?:not|only|partly|mainly|largely|mostly|just|simply)$/.test(clause)
+  ) {
     return undefined;
   }
   const [, subject, verb, rest] = new RegExp(`^(.+?) (${BE}) (.+)$`).exec(clause) ?? [];
-  const auxiliary = verb === "has" || verb === "have" || verb === "had" ? /^(?:been|become|evolved|\w+ed)\b/.test(rest ?? "") : true;
+  const auxiliary =
+    verb === "has" || verb === "have" || verb === "had" ? /^(?:been|become|evolved|\w+ed)\b/.test(rest ?? "") : true;
   if (subject !== undefined && verb !== undefined && isNounPhrase(subject) && auxiliary) {
-    return verb === "cannot" ? `Why can ${lowerFirst(subject)} not ${rest}?` : `Why ${verb} ${lowerFirst(subject)} ${rest}?`;
+    return verb === "cannot"
+      ? `Why can ${lowerFirst(subject)} not ${rest}?`
+      : `Why ${verb} ${lowerFirst(subject)} ${rest}?`;
   }
   return `Why is it that ${lowerFirst(clause)}?`;
 }
 
 /** "X is …" or "X consists of …" -> "What is known about X …?", made specific by what the sentence goes on about. */
 function statedQuestion(text: string): string | undefined {
-  const [, subject, rest] = new RegExp(`^(.+?) (?:${BE}|consists of|contains|shows|depends on|grows|forms|${EFFECTS}) (.+)$`).exec(text) ?? [];
+  const [, subject, rest] =
+    new RegExp(`^(.+?) (?:${BE}|consists of|contains|shows|depends on|grows|forms|${EFFECTS}) (.+)$`).exec(text) ?? [];
   if (subject === undefined || rest === undefined || !isNounPhrase(subject)) return undefined;
-  const about = /\b(?:of|in|between|with|from|by|under|against) ((?:the |a |an )?[\p{L}-]+(?: [\p{L}-]+)?)$/u.exec(rest)?.[1];
+  const about = /\b(?:of|in|between|with|from|by|under|against) ((?:the |a |an )?[\p{L}-]+(?: [\p{L}-]+)?)$/u.exec(
+    rest,
+  )?.[1];
   return about === undefined
     ? `What is known about ${lowerFirst(subject)}?`
     : `What is known about ${lowerFirst(subject)} in connection with ${about}?`;
@@ -138,7 +159,10 @@ function isNounPhrase(text: string): boolean {
   return (
     words.length <= 7 &&
     !/[,]/.test(text) &&
-    !new RegExp(`\\b(?:${BE}|${EFFECTS}|that|which|who|whose|where|when|while|if|as|not|do|does|did|be|would|will|might|then|therefore|thus|also|often|usually|already|now|never|always|still|even|only)\\b`, "i").test(text)
+    !new RegExp(
+      `\\b(?:${BE}|${EFFECTS}|that|which|who|whose|where|when|while|if|as|not|do|does|did|be|would|will|might|then|therefore|thus|also|often|usually|already|now|never|always|still|even|only)\\b`,
+      "i",
+    ).test(text)
   );
 }
 
@@ -152,4 +176,5 @@ function lowerFirst(text: string): string {
 }
 
 const DETERMINER = /^(?:A|An|The|Every|Each|No|One|Two|Three|Most|Many|Some|Its|In|On|At|With)$/;
-const NAMES = /^(?:Young|Hooke|Griffith|Bouligand|Hall|Havers|Haversian|Voronoi|Poisson|Euler|Weibull|Murray|Wolff|Kevlar|January|European|African|American|Asian|Australian|Japanese|Chinese|Norwegian|Venus)(?:'s)?$/;
+const NAMES =
+  /^(?:Young|Hooke|Griffith|Bouligand|Hall|Havers|Haversian|Voronoi|Poisson|Euler|Weibull|Murray|Wolff|Kevlar|January|European|African|American|Asian|Australian|Japanese|Chinese|Norwegian|Venus)(?:'s)?$/;

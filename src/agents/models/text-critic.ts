@@ -28,7 +28,10 @@ function feedbackOn(question: string, thinking: string, supporting: readonly Sup
   if (first === undefined) return "Every sentence is supported by the passages; nothing needs to change.";
   const better = replacement(first, question, thinking, supporting);
   const put = better === undefined ? "Leave it out." : `Put in its place: "${better}"`;
-  return [`Not supported by the passages: "${first}" ${put}`, ...others.map((s) => `Not supported, leave it out: "${s}"`)].join("\n");
+  return [
+    `Not supported by the passages: "${first}" ${put}`,
+    ...others.map((s) => `Not supported, leave it out: "${s}"`),
+  ].join("\n");
 }
 
 /** Puts the best supporting sentence in place of the first unsupported one, drops the others, keeps lines and titles. */
@@ -36,9 +39,14 @@ function improve(question: string, thinking: string, supporting: readonly Suppor
   const unsupported = sentences(thinking).filter((sentence) => !isSupported(sentence, supporting));
   const [first] = unsupported;
   const better = first === undefined ? undefined : replacement(first, question, thinking, supporting);
-  const lines = thinking.split("\n").map((line) =>
-    unsupported.reduce((rest, sentence) => rest.replace(sentence, () => (sentence === first ? (better ?? "") : "")), line),
-  );
+  const lines = thinking
+    .split("\n")
+    .map((line) =>
+      unsupported.reduce(
+        (rest, sentence) => rest.replace(sentence, () => (sentence === first ? (better ?? "") : "")),
+        line,
+      ),
+    );
   const improved = withoutEmptyTitles(lines).join("\n").replace(/ {2,}/g, " ").trim();
   return improved === "" ? thinking : improved;
 }
@@ -51,13 +59,17 @@ function replacement(
   supporting: readonly SupportingSentence[],
 ): string | undefined {
   const wanted = new Set([...contentWords(sentence), ...contentWords(question)]);
-  const shared = (candidate: SupportingSentence): number => [...wanted].filter((word) => candidate.words.has(word)).length;
+  const shared = (candidate: SupportingSentence): number =>
+    [...wanted].filter((word) => candidate.words.has(word)).length;
   const free = supporting.filter(({ text }) => !thinking.includes(text));
-  const [best] = free.map((candidate) => ({ text: candidate.text, shared: shared(candidate) })).sort((a, b) => b.shared - a.shared);
+  const [best] = free
+    .map((candidate) => ({ text: candidate.text, shared: shared(candidate) }))
+    .sort((a, b) => b.shared - a.shared);
   return best === undefined || best.shared === 0 ? undefined : best.text;
 }
 
-const isTitle = (line: string | undefined): boolean => line !== undefined && /^\s*(?:#{1,6}\s|\*\*[^*]+\*\*:?\s*$)/.test(line);
+const isTitle = (line: string | undefined): boolean =>
+  line !== undefined && /^\s*(?:#{1,6}\s|\*\*[^*]+\*\*:?\s*$)/.test(line);
 
 /** Lines that lost their text go, and so do titles under which nothing is left. */
 function withoutEmptyTitles(lines: readonly string[]): string[] {

@@ -1,7 +1,14 @@
 /** @file The materials world's retrieval critic as a chat model, and the evidence that it judges by. */
 import type { Passage, PassageStore } from "../corpus/types.js";
 import type { Evidence, ThinkingScorer } from "../critic.js";
-import { critique, followUpQuery, queriesFor, reviseThinking, type RevisionOptions, scoreThinking } from "../environments/index.js";
+import {
+  critique,
+  followUpQuery,
+  queriesFor,
+  type RevisionOptions,
+  reviseThinking,
+  scoreThinking,
+} from "../environments/index.js";
 import { readAnswers, readSection } from "../prompts.js";
 import { allPassages, type JobReply, type JobTurn, ProgrammaticChatModel } from "./programmatic-chat-model.js";
 
@@ -24,7 +31,10 @@ export function createWorldCritic(options: RevisionOptions = {}): ProgrammaticCh
         throw new Error(`the world's critic criticises, found the job ${turn.job}: use a teacher for it`);
     }
   };
-  return new ProgrammaticChatModel({ name: options.assisted === true ? "world-critic-assisted" : "world-critic", reply });
+  return new ProgrammaticChatModel({
+    name: options.assisted === true ? "world-critic-assisted" : "world-critic",
+    reply,
+  });
 }
 
 /** The later of equals: it follows from the better thinking. */
@@ -35,7 +45,8 @@ function mostFrequent(answers: readonly string[]): string {
 }
 
 /** The share of the needed steps that the passages support. */
-export const worldScore: ThinkingScorer = ({ question, thinking, passages }) => scoreThinking(question, thinking, passages);
+export const worldScore: ThinkingScorer = ({ question, thinking, passages }) =>
+  scoreThinking(question, thinking, passages);
 
 /** Passages for both facts of the question, then for the rule that joins them. Looks at the question, not at the thinking. */
 export function worldEvidence(store: PassageStore, k: number): Evidence {

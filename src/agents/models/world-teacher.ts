@@ -23,10 +23,13 @@ function worldQuestion({ user, context }: JobTurn, allowed: Allowed): string {
   const topic = readSection(user, "topic")?.toLowerCase();
   const pick = createRng(variation, "world-question").int;
   const question =
-    (topic !== undefined ? writeQuestion(context, pick, (...of) => allowed(...of) && isOfTopic(topic, ...of)) : undefined) ??
+    (topic !== undefined
+      ? writeQuestion(context, pick, (...of) => allowed(...of) && isOfTopic(topic, ...of))
+      : undefined) ??
     // A topic in other words than a material and a class still chooses the passages.
     (topic === undefined || !namesAny(topic, context) ? writeQuestion(context, pick, allowed) : undefined);
-  if (question === undefined) throw new Error("the passages hold no material that may be asked about: choose another topic");
+  if (question === undefined)
+    throw new Error("the passages hold no material that may be asked about: choose another topic");
   return question;
 }
 
@@ -40,10 +43,14 @@ const hasWords = (text: string, words: string): boolean => new RegExp(`\\b${word
 
 function namesAny(topic: string, passages: readonly { readonly text: string }[]): boolean {
   let named = false;
-  writeQuestion(passages, () => 0, (subject) => {
-    named ||= hasWords(topic, subject);
-    return false;
-  });
+  writeQuestion(
+    passages,
+    () => 0,
+    (subject) => {
+      named ||= hasWords(topic, subject);
+      return false;
+    },
+  );
   return named;
 }
 

@@ -177,7 +177,7 @@ export const gradientRules: { readonly [K in OpType]: GradientRule<K> | NoGradie
   Reshape: (g, node, dys) => [g.reshapeLike(dys[0] as Value, input(node, 0)), undefined],
   Expand: (g, node, dys) => [g.sumTo(dys[0] as Value, input(node, 0)), undefined],
   Shape: { none: indices },
-  ConstantOfShape: { none: "a constant" },
+  ConstantOfShape: { none: "the output depends on a shape alone" },
   Concat: (g, node, dys) => {
     const { axis } = node.attributes;
     const sizes = node.inputs.map((value) => value.shape.at(axis));

@@ -1,0 +1,29 @@
+/** @file The package's door: corpus, agents and self-teaching, and the MCP server with its context. */
+export { type IngestResult, ingest, type OpenStoreOptions, openPassageStore } from "./agents/corpus/index.js";
+export { createMaterialsWorld, type Environment, type EnvironmentQuestion, type MaterialsWorld } from "./agents/environments/index.js";
+export {
+  createCritic,
+  evaluateQuestions,
+  loadExtractiveTeacher,
+  loadTextCritic,
+  loadWorldCritic,
+  loadWorldJudge,
+  loadWorldTeacher,
+  makePreferencePair,
+  type Passage,
+  type PassageStore,
+  type ReasoningResult,
+  recursiveReason,
+  retrieveContext,
+  type ScoredPassage,
+  type SelfTeachingEvent,
+  type SelfTeachingPlan,
+  type Student,
+  selfTeach,
+} from "./agents/index.js";
+export { type Config, NANO_MODEL, readConfig } from "./server/config.js";
+export { createContext, type ServerContext } from "./server/create-context.js";
+export { createServer } from "./server/create-server.js";
+export { openModel } from "./server/models.js";
+export type { ToolContext } from "./tools/index.js";
+export { loadChatTemplate, loadTokenizer, openPolicy, type Policy, type PolicyOptions, type PreferencePair } from "./trainer/index.js";

@@ -1,0 +1,270 @@
+/** @file The steps of the demo, in order; knows nothing of the terminal. */
+import { join } from "node:path";
+import { drawPassages, readDocuments } from "../agents/corpus/index.js";
+import type { Environment } from "../agents/environments/index.js";
+import {
+  createTaskGenerator,
+  type PassageStore,
+  recursiveReason,
+  type SelfTeachingEvent,
+  type SelfTeachingPlan,
+  type Student,
+  selfTeach,
+} from "../agents/index.js";
+import { createRng } from "../agents/rng.js";
+import type { ActiveCorpus } from "../tools/index.js";
+import { writeWhole } from "../tools/index.js";
+import { ingestCorpus } from "../tools/ingest.js";
+import { replayOf } from "../tools/replay.js";
+import { GREEDY, type Recipe, recipeOf } from "../tools/run-settings.js";
+import { THINKING } from "../trainer/index.js";
+import type { ServerContext } from "./create-context.js";
+import type { Display } from "./demo-display.js";
+import {
+  accuracyChange,
+  type Collected,
+  changesByType,
+  closingTable,
+  collect,
+  type DemoResult,
+  endsOf,
+  preferenceChange,
+} from "./demo-result.js";
+import { collectedBefore, type DemoRun, saveProgress, snapshotName } from "./demo-run.js";
+import { chatModelOf, judgeOf, openModel, teacherOf } from "./models.js";
+import { type ReportReasoning, renderReport } from "./report.js";
+
+export interface FlowOptions {
+  readonly context: ServerContext;
+  readonly run: DemoRun;
+  readonly display: Display;
+  readonly signal: AbortSignal;
+}
+
+export interface Finished {
+  readonly result: DemoResult;
+  readonly reasoning: ReportReasoning;
+}
+
+/** Throws where a step fails or `signal` is aborted; what was made until then stays in the run directory. */
+export async function demoFlow(options: FlowOptions): Promise<Finished> {
+  const { context, run, display, signal } = options;
+  const started = performance.now() - 1000 * (run.progress?.seconds ?? 0);
+  const secondsSoFar = () => Math.round((performance.now() - started) / 10) / 100;
+  const corpus = await corpusOf(options);
+  const store = await ingestPhase(options, corpus);
+  display.phase("open the model", 1);
+  const student = await openModel(context.config, run.request.seed);
+  try {
+    signal.throwIfAborted();
+    if (run.progress !== undefined) await student.policy.loadCheckpoint(run.progress.checkpoint);
+    const collected = await teachPhase(options, { student, store, corpus, secondsSoFar });
+    await student.policy.saveAdapter(run.folder.adapterDirectory);
+    const reasoning = await reasonPhase(options, { student, store, corpus });
+    const result = resultOf(options, { collected, student, store, seconds: secondsSoFar() });
+    await writeReport(options, { result, collected, reasoning });
+    return { result, reasoning };
+  } finally {
+    await student.policy.close();
+  }
+}
+
+/** A collection of its own for exactly these documents: a seed then gives the same pairs whatever else was ingested. */
+async function corpusOf({ context, run, signal }: FlowOptions): Promise<ActiveCorpus> {
+  const { corpus } = run.request;
+  if (corpus === null)
+    return { kind: "world", path: "materials-world", collection: snapshotName((await context.world()).documents) };
+  return { kind: "folder", path: corpus, collection: snapshotName(await readDocuments(corpus, { signal })) };
+}
+
+async function ingestPhase({ context, display, signal }: FlowOptions, corpus: ActiveCorpus): Promise<PassageStore> {
+  display.phase("ingest the corpus", 100);
+  // The demo leaves the corpus that the user's assistant works on as it is.
+  const activate = async (): Promise<void> => {
+    if ((await context.activeCorpus()) === undefined) await context.activate(corpus);
+  };
+  const { openCorpus, world } = context;
+  const { passages, documents } = await ingestCorpus({ openCorpus, world, activate }, corpus, {
+    signal,
+    onProgress: display.progress,
+  });
+  display.line(`${documents} documents, ${passages} passages`);
+  return openCorpus(corpus);
+}
+
+interface Opened {
+  readonly student: Student;
+  readonly store: PassageStore;
+  readonly corpus: ActiveCorpus;
+}
+
+/** Environment, and recipe for what is trained. */
+async function settingsOf(
+  { context }: FlowOptions,
+  corpus: ActiveCorpus,
+): Promise<{ environment: Environment | undefined; recipe: Recipe }> {
+  return {
+    environment: corpus.kind === "world" ? await context.world() : undefined,
+    recipe: recipeOf(context.trainable),
+  };
+}
+
+async function teachPhase(
+  options: FlowOptions,
+  { student, store, corpus, secondsSoFar }: Opened & { secondsSoFar: () => number },
+): Promise<Collected> {
+  const { context, run, display, signal } = options;
+  const { environment, recipe } = await settingsOf(options, corpus);
+  const teacher = (await chatModelOf(context.config.teacher)) ?? (await teacherOf(corpus, await context.world()));
+  const collected = collectedBefore(run);
+  const replay = replayOf(student, environment);
+  const teaching = selfTeach(
+    {
+      ...student,
+      store,
+      teacher,
+      runDir: run.folder.directory,
+      signal,
+      ...(environment && { environment }),
+      ...(replay && { replay }),
+    },
+    planOf(run, recipe, environment),
+  );
+  for await (const event of teaching) {
+    collect(collected, event);
+    show(display, event, run.request.rounds);
+    if (event.kind === "checkpoint")
+      await saveProgress(run, { round: event.round, checkpoint: event.path, seconds: secondsSoFar(), collected });
+  }
+  return collected;
+}
+
+function planOf(
+  { request, progress }: DemoRun,
+  recipe: Recipe,
+  environment: Environment | undefined,
+): SelfTeachingPlan {
+  const { replayRows = 0, ...training } = recipe.training;
+  const questions = environment && [
+    ...environment.questions("unseen-combination"),
+    ...environment.questions("unseen-material"),
+  ];
+  return {
+    ...training,
+    replayRows: environment === undefined ? 0 : replayRows,
+    seed: request.seed,
+    sampling: recipe.sampling,
+    rounds: request.rounds,
+    firstRound: (progress?.round ?? 0) + 1,
+    pairsPerRound: request.pairs,
+    maxPromptLength: recipe.maxPromptLength,
+    maxLength: recipe.maxLength,
+    evaluateEvery: recipe.evaluateEvery,
+    ...(questions === undefined ? { heldOutPairs: recipe.heldOutPairs } : { evaluationQuestions: questions }),
+  };
+}
+
+function show(display: Display, event: SelfTeachingEvent, rounds: number): void {
+  if (event.kind === "phase") {
+    const of = event.round === 0 ? "before training" : `round ${event.round} of ${rounds}`;
+    const names = { evaluate: "evaluate", pairs: "make pairs", train: "train", checkpoint: "write a checkpoint" };
+    display.phase(`${of}: ${names[event.phase]}`, event.total);
+  }
+  if (event.kind === "progress") display.progress(event.done, event.total, event.note);
+  if (event.kind === "step") {
+    const { loss = Number.NaN, epoch = 0 } = event.metrics;
+    display.step(`loss ${loss.toFixed(4)}, pass ${epoch.toFixed(1)}`);
+  }
+  if (event.kind === "evaluation") {
+    const { split, accuracy, chance, n } = event.result;
+    display.line(`  ${split}: ${(100 * accuracy).toFixed(1)} % right (n ${n}, chance ${(100 * chance).toFixed(1)} %)`);
+  }
+  if (event.kind === "preference-accuracy")
+    display.line(`  held-out pairs ranked right: ${(100 * event.accuracy).toFixed(1)} % (n ${event.n})`);
+}
+
+const REASONING_ROUNDS = 2;
+
+async function reasonPhase(options: FlowOptions, { student, store, corpus }: Opened): Promise<ReportReasoning> {
+  const { context, run, display, signal } = options;
+  const { environment, recipe } = await settingsOf(options, corpus);
+  const configured = await chatModelOf(context.config.teacher);
+  display.phase("reason about one question", REASONING_ROUNDS);
+  const question = await questionOf(options, { store, corpus, environment });
+  const judge = await judgeOf(corpus, store, configured);
+  const plan = {
+    question,
+    rounds: REASONING_ROUNDS,
+    sampling: { ...recipe.sampling, ...GREEDY },
+    seed: run.request.seed,
+  };
+  const rounds = recursiveReason({ ...student, ...judge, store }, plan, signal);
+  for (;;) {
+    const { value, done } = await rounds.next();
+    if (done) return { question, answer: value.answer, rounds: value.rounds };
+    display.progress(value.round, REASONING_ROUNDS, `score ${value.score.toFixed(2)}`);
+  }
+}
+
+/** A held-out question of the environment, or a new one about the corpus, drawn by the seed. */
+async function questionOf(
+  { context, run, signal }: FlowOptions,
+  { store, corpus, environment }: { store: PassageStore; corpus: ActiveCorpus; environment: Environment | undefined },
+): Promise<string> {
+  const rng = createRng(run.request.seed, "demo-question");
+  if (environment !== undefined) return rng.pick(environment.questions("unseen-combination")).text;
+  const variation = rng.int(2 ** 31);
+  const model = (await chatModelOf(context.config.teacher)) ?? (await teacherOf(corpus, await context.world()));
+  const generator = await createTaskGenerator({ model, store });
+  return (await generator.generate({ passages: await drawPassages(store, { k: 3, seed: variation }), variation }, signal)).question;
+}
+
+function resultOf(
+  { context, run }: FlowOptions,
+  {
+    collected,
+    student,
+    store,
+    seconds,
+  }: { collected: Collected; student: Student; store: PassageStore; seconds: number },
+): DemoResult {
+  const { path, parameters, trainedParameters } = { path: student.policy.info.model, ...student.policy.info };
+  const { name, version } = store.description;
+  return {
+    seconds,
+    seed: run.request.seed,
+    pairs: collected.pairs,
+    steps: collected.steps.length,
+    loss: endsOf(collected, "loss"),
+    rewardMargin: endsOf(collected, "rewards/margins"),
+    accuracy: accuracyChange(collected, "unseen-combination"),
+    unseenMaterials: accuracyChange(collected, "unseen-material"),
+    byType: changesByType(collected),
+    preferenceAccuracy: preferenceChange(collected),
+    failures: collected.failures,
+    store: { name, version },
+    model: { path, parameters, trainedParameters, trained: context.trainable },
+    runDir: run.folder.directory,
+    checkpoint: `checkpoint-${collected.steps.at(-1)?.step ?? 0}`,
+  };
+}
+
+async function writeReport(
+  { run, display }: FlowOptions,
+  { result, collected, reasoning }: { result: DemoResult; collected: Collected; reasoning: ReportReasoning },
+): Promise<void> {
+  display.phase("write the report", 1);
+  const { directory } = run.folder;
+  await writeWhole(join(directory, "summary.json"), `${JSON.stringify({ ...result, reasoning }, null, 2)}\n`);
+  const title = `Self-teaching run, seed ${run.request.seed}`;
+  const pairs = await run.folder.pairs();
+  const html = await renderReport({
+    ...collected,
+    title,
+    table: closingTable(result),
+    pairs,
+    reasoning,
+    markers: THINKING,
+  });
+  await writeWhole(join(directory, "report.html"), html);
+}

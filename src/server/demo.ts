@@ -1,0 +1,100 @@
+/** @file `preflexor demo`: one self-teaching iteration from a fresh machine to a report, and nothing left running. */
+
+import { recipeOf } from "../tools/run-settings.js";
+import { NANO_MODEL, readConfig } from "./config.js";
+import { createContext, type ServerContext } from "./create-context.js";
+import { createDisplay, textTable } from "./demo-display.js";
+import { demoFlow } from "./demo-flow.js";
+import type { DemoOptions } from "./demo-options.js";
+import { closingTable, type DemoResult } from "./demo-result.js";
+import { type DemoRequest, type DemoRun, howToGoOn, resumeRun, startRun } from "./demo-run.js";
+import { createLog, type Log } from "./log.js";
+import { trainableOf } from "./models.js";
+import type { ReportReasoning } from "./report.js";
+
+const INTERRUPTED = 130;
+
+/** Runs the demo and prints; resolves to the exit code. Every way out stops the engine and the store. */
+export async function runDemo(options: DemoOptions): Promise<number> {
+  const log = createLog(options.verbose);
+  const display = createDisplay(process.stderr);
+  const controller = new AbortController();
+  const interrupt = onInterrupt(controller, log);
+  let context: ServerContext | undefined;
+  let run: DemoRun | undefined;
+  try {
+    const opened = await openRun(options);
+    run = opened.run;
+    context = createContext(opened.config, (notice) => display.line(notice));
+    display.line(`run directory: ${run.folder.directory}`);
+    const finished = await demoFlow({ context, run, display, signal: controller.signal });
+    display.end();
+    await context.close();
+    printResult(finished.result, finished.reasoning, options.json);
+    return 0;
+  } catch (error) {
+    display.end();
+    if (!controller.signal.aborted) {
+      log.error(error);
+      return 1;
+    }
+    if (run !== undefined) log.info(howToGoOn(run.folder, await run.folder.latestCheckpoint()));
+    return INTERRUPTED;
+  } finally {
+    display.end();
+    await context?.close();
+    interrupt.remove();
+  }
+}
+
+/** The first Ctrl-C stops the work in order; the second ends the process at once, and its children with it. */
+function onInterrupt(controller: AbortController, log: Log): { remove: () => void } {
+  const stop = (): void => {
+    if (controller.signal.aborted) process.exit(INTERRUPTED);
+    log.info("\nstopping … (Ctrl-C again ends it at once)");
+    controller.abort(new Error("interrupted"));
+  };
+  process.on("SIGINT", stop).on("SIGTERM", stop).on("SIGHUP", stop);
+  return { remove: () => void process.off("SIGINT", stop).off("SIGTERM", stop).off("SIGHUP", stop) };
+}
+
+async function openRun(options: DemoOptions): Promise<{ config: ReturnType<typeof readConfig>; run: DemoRun }> {
+  const environment = readConfig();
+  const home = options.home ?? environment.home;
+  const threads = options.threads ?? environment.threads;
+  const shared = { ...environment, home, ...(threads !== undefined && { threads }) };
+  if (options.resume !== undefined) {
+    const run = await resumeRun(options.resume);
+    return { config: { ...shared, model: run.request.model }, run };
+  }
+  const model = options.model ?? environment.model;
+  const recipe = recipeOf(trainableOf(model).kind);
+  const request: DemoRequest = {
+    seed: options.seed,
+    model,
+    corpus: options.corpus ?? null,
+    rounds: options.rounds ?? recipe.rounds,
+    pairs: options.pairs ?? recipe.pairs,
+  };
+  return { config: { ...shared, model }, run: await startRun(home, request) };
+}
+
+function printResult(result: DemoResult, reasoning: ReportReasoning, json: boolean): void {
+  const text = `\n${reasoningText(reasoning)}\n\n${textTable(closingTable(result))}\n\nreport: ${result.runDir}/report.html\n`;
+  if (json) {
+    process.stderr.write(text);
+    process.stdout.write(`${JSON.stringify(result)}\n`);
+  } else {
+    const next = `\nNext: your own texts and a real model, preflexor demo --corpus <folder> --model <directory>; or connect an assistant: preflexor --help\n`;
+    process.stdout.write(text + (result.model.path === NANO_MODEL ? next : ""));
+  }
+}
+
+function reasoningText({ question, rounds, answer }: ReportReasoning): string {
+  const indent = (text: string): string => text.replace(/^/gm, "    ");
+  const shown = rounds.map(
+    (round, i) =>
+      `  round ${i + 1}, score ${round.score.toFixed(2)}\n${indent(round.thinking || "(no thinking)")}\n    → ${round.answer || "(no answer)"}`,
+  );
+  return [`Question: ${question}`, ...shown, `Answer: ${answer}`].join("\n");
+}
