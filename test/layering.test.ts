@@ -27,12 +27,22 @@ const ROOMS: Readonly<Record<string, Room>> = {
   "trainer/index.ts": { floor: 3.5, packages: [] },
   agents: { floor: 4, packages: ["langchain", "@langchain/", "chromadb", "zod"] },
   tools: { floor: 5, packages: ["@modelcontextprotocol/", "@langchain/core", "zod"] },
-  server: { floor: 6, packages: ["@modelcontextprotocol/", "@langchain/core", "langchain", "zod", "commander", "cli-progress", "uplot"] },
+  server: {
+    floor: 6,
+    packages: ["@modelcontextprotocol/", "@langchain/core", "langchain", "zod", "commander", "cli-progress", "uplot"],
+  },
   "index.ts": { floor: 7, packages: [] },
 };
 
 /** The user asked for these; each must do real work. */
-const REQUIRED_PACKAGES = ["@modelcontextprotocol/sdk", "langchain", "@langchain/community", "onnxruntime-node", "chromadb", "zod"];
+const REQUIRED_PACKAGES = [
+  "@modelcontextprotocol/sdk",
+  "langchain",
+  "@langchain/community",
+  "onnxruntime-node",
+  "chromadb",
+  "zod",
+];
 
 const files = (readdirSync(SRC, { recursive: true }) as string[])
   .map((path) => path.replaceAll("\\", "/"))
@@ -43,7 +53,8 @@ function roomOf(file: string): readonly [string, Room] {
   const name = Object.keys(ROOMS)
     .filter((room) => file === room || file.startsWith(`${room}/`))
     .sort((a, b) => b.length - a.length)[0];
-  if (name === undefined) throw new Error(`${file} lies in no room: give it one in test/layering.test.ts and docs/architecture.md`);
+  if (name === undefined)
+    throw new Error(`${file} lies in no room: give it one in test/layering.test.ts and docs/architecture.md`);
   return [name, ROOMS[name] as Room];
 }
 
@@ -55,13 +66,18 @@ interface Import {
   readonly typeOnly: boolean;
 }
 
-const STATEMENT = /(?:^|\n)\s*(?:import|export)\s+(type\s+)?(?:[^"';]*?\sfrom\s+)?"([^"]+)"|\bimport\("([^"]+)"\)|require\.resolve\("([^"]+)"\)/g;
+const STATEMENT =
+  /(?:^|\n)\s*(?:import|export)\s+(type\s+)?(?:[^"';]*?\sfrom\s+)?"([^"]+)"|\bimport\("([^"]+)"\)|require\.resolve\("([^"]+)"\)/g;
 
 const imports: readonly Import[] = files.flatMap((file) =>
   [...readFileSync(join(SRC, file), "utf8").matchAll(STATEMENT)].map((match): Import => {
     const specifier = (match[2] ?? match[3] ?? match[4]) as string;
     const local = specifier.startsWith(".");
-    const target = local ? normalize(join(dirname(file), specifier)).replaceAll("\\", "/").replace(/\.js$/, ".ts") : specifier;
+    const target = local
+      ? normalize(join(dirname(file), specifier))
+          .replaceAll("\\", "/")
+          .replace(/\.js$/, ".ts")
+      : specifier;
     return { file, target, local, typeOnly: match[1] !== undefined };
   }),
 );
@@ -87,7 +103,9 @@ describe("the layering", () => {
       if (local) return false;
       const [, room] = roomOf(file);
       if (target.startsWith("node:")) return room.floor === 0;
-      return !room.packages.some((prefix) => target === prefix || target.startsWith(prefix.endsWith("/") ? prefix : `${prefix}/`));
+      return !room.packages.some(
+        (prefix) => target === prefix || target.startsWith(prefix.endsWith("/") ? prefix : `${prefix}/`),
+      );
     });
     expect(bad.map(({ file, target }) => `${file} -> ${target}`)).toEqual([]);
   });
@@ -95,7 +113,10 @@ describe("the layering", () => {
   it("imports every package that the user required", () => {
     const used = imports.filter(({ local, typeOnly }) => !local && !typeOnly).map(({ target }) => target);
     for (const name of REQUIRED_PACKAGES) {
-      expect(used.some((target) => target === name || target.startsWith(`${name}/`)), name).toBe(true);
+      expect(
+        used.some((target) => target === name || target.startsWith(`${name}/`)),
+        name,
+      ).toBe(true);
     }
   });
 
@@ -129,4 +150,3 @@ describe("the layering", () => {
     }
   });
 });
-

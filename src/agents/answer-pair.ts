@@ -1,10 +1,10 @@
 /** @file Preference pairs: a question from drawn passages, the teacher's reply as chosen, the student's sample as rejected. */
-import type { PreferencePair } from "../trainer/text/preference-pair.js";
-import { PROMPT_SUFFIX, prefilledThinking } from "../trainer/text/thinking-markers.js";
+import { PROMPT_SUFFIX, type PreferencePair, prefilledThinking } from "../trainer/index.js";
 import { type AnswerWriter, createAnswerWriter } from "./answer-writer.js";
 import { drawPassages } from "./corpus/index.js";
 import type { PassageStore } from "./corpus/types.js";
 import { mapInOrder } from "./map-in-order.js";
+import { createRng } from "./rng.js";
 import { type ReplyOptions, replies, type Sampling, type Student } from "./student.js";
 import { createTaskGenerator, type TaskGenerator, type WriterOptions } from "./task-generator.js";
 
@@ -152,15 +152,27 @@ function completePair(draft: ChosenDraft, rejected: string, student: string): Pa
 
 export interface PairContext extends Student, PairMakerOptions {}
 
+/** A random draw can hold nothing that may be asked about; another one mostly does. */
+const MOST_DRAWS = 3;
+
 /** One pair, start to end; what the generate-preference-pair tool calls. Throws with the reason where it fails. */
 export async function makePreferencePair(
   context: PairContext,
   task: PairTask,
   options: DraftOptions & RejectedOptions,
 ): Promise<PreferencePair> {
-  const [draft] = await makeDrafts(await createPairMakers(context), [task], options);
-  if (draft?.kind !== "draft") throw new Error(draft?.reason ?? "internal: no outcome");
-  const [outcome] = await completePairs(context, [draft.draft], options);
-  if (outcome?.kind !== "pair") throw new Error(outcome?.reason ?? "internal: no outcome");
-  return outcome.pair;
+  const makers = await createPairMakers(context);
+  const rng = createRng(task.seed, "draws");
+  let reason = "";
+  for (let draw = 0; draw < (task.topic === undefined ? MOST_DRAWS : 1); draw++) {
+    const [drafted] = await makeDrafts(makers, [draw === 0 ? task : { seed: rng.int(2 ** 31) }], options);
+    if (drafted?.kind !== "draft") {
+      reason = drafted?.reason ?? "internal: no outcome";
+      continue;
+    }
+    const [outcome] = await completePairs(context, [drafted.draft], options);
+    if (outcome?.kind === "pair") return outcome.pair;
+    reason = outcome?.reason ?? "internal: no outcome";
+  }
+  throw new Error(reason);
 }

@@ -1,8 +1,6 @@
 /** @file Held-out measures: verified accuracy, preference accuracy, and the interval of a paired difference. */
+import { type Policy, PROMPT_SUFFIX, type TokenizedPair } from "../trainer/index.js";
 
-import type { Policy } from "../trainer/run/policy.js";
-import { PROMPT_SUFFIX } from "../trainer/text/thinking-markers.js";
-import type { TokenizedPair } from "../trainer/text/types.js";
 import type { Environment, EnvironmentQuestion } from "./environments/environment.js";
 import type { AccuracyByType, EvaluationResult } from "./events.js";
 import { replies, type Student } from "./student.js";

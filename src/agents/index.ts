@@ -42,6 +42,8 @@ export {
   recursiveReason,
 } from "./recursive-reasoning.js";
 export {
+  DEFAULT_PASSAGES,
+  MOST_PASSAGES,
   RETRIEVE_CONTEXT,
   type RetrieveRequest,
   retrieveContext,

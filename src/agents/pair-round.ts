@@ -1,5 +1,5 @@
 /** @file The pairs of one round: tasks in a seeded order, drafts, samples of the student, and what the checker says. */
-import type { PreferencePair } from "../trainer/text/preference-pair.js";
+import type { PreferencePair } from "../trainer/index.js";
 import {
   type ChosenDraft,
   completePairs,
@@ -56,7 +56,7 @@ export async function* makeRoundPairs(
       const failure = draftFailure(outcome, taken);
       if (failure !== undefined) yield { kind: "failure", round: plan.round, ...failure };
       else if (outcome.kind === "draft") {
-        taken.add(normalized(outcome.draft.question));
+        taken.add(normalizedQuestion(outcome.draft.question));
         drafts.push(outcome.draft);
       }
     }
@@ -107,7 +107,8 @@ function take<T>(items: Generator<T>, count: number): T[] {
   return taken;
 }
 
-const normalized = (question: string): string => question.toLowerCase().replace(/\s+/g, " ").trim();
+/** Two questions are the same where only case and white space differ. */
+export const normalizedQuestion = (question: string): string => question.toLowerCase().replace(/\s+/g, " ").trim();
 
 async function* draftsOf(
   { makers, environment, signal }: RoundContext,
@@ -127,14 +128,14 @@ async function* draftsOf(
 
 /** A teacher that asks what is held out would spoil the measure; one that asks anything else cannot be checked. */
 function refusals(environment: Environment): (question: string) => string | undefined {
-  const trained = new Set(environment.questions("train").map((question) => normalized(question.text)));
+  const trained = new Set(environment.questions("train").map((question) => normalizedQuestion(question.text)));
   const splits = ["unseen-combination", "unseen-material"] as const;
   const heldOut = new Set(
-    splits.flatMap((split) => environment.questions(split).map((question) => normalized(question.text))),
+    splits.flatMap((split) => environment.questions(split).map((question) => normalizedQuestion(question.text))),
   );
   return (question) => {
-    if (heldOut.has(normalized(question))) return "the question is held out";
-    return trained.has(normalized(question))
+    if (heldOut.has(normalizedQuestion(question))) return "the question is held out";
+    return trained.has(normalizedQuestion(question))
       ? undefined
       : "the question is none of the environment's, so it cannot be checked";
   };
@@ -146,7 +147,7 @@ function draftFailure(
 ): { topic: string; reason: string } | undefined {
   if (outcome.kind === "failure") return { topic: outcome.topic, reason: outcome.reason };
   const { question, topic } = outcome.draft;
-  return taken.has(normalized(question))
+  return taken.has(normalizedQuestion(question))
     ? { topic: topic ?? question, reason: "the question was asked before" }
     : undefined;
 }
@@ -177,8 +178,8 @@ async function* completed(
 function judge(outcome: Judged, environment: Environment, { onlyIncludeWrongAnswers = false }: RoundPlan): Judged {
   if (outcome.kind === "failure") return outcome;
   const { pair } = outcome;
-  const asked = normalized(pair.provenance.question ?? "");
-  const question = environment.questions("train").find(({ text }) => normalized(text) === asked);
+  const asked = normalizedQuestion(pair.provenance.question ?? "");
+  const question = environment.questions("train").find(({ text }) => normalizedQuestion(text) === asked);
   if (question === undefined)
     return { kind: "failure", topic: asked, reason: "the question is none of the environment's" };
   const verdict = {

@@ -1,6 +1,5 @@
 /** @file Recursive reasoning: answer, criticise the thinking, answer again from the better thinking; the best round wins. */
-import { extractSection, PROMPT_SUFFIX, prefilledThinking, THINKING } from "../trainer/text/thinking-markers.js";
-import type { Section } from "../trainer/text/types.js";
+import { extractSection, PROMPT_SUFFIX, prefilledThinking, type Section, THINKING } from "../trainer/index.js";
 import type { Passage, PassageStore } from "./corpus/types.js";
 import { type Critic, type Evidence, nearestEvidence, supportScore, type ThinkingScorer } from "./critic.js";
 import { DEFAULT_PASSAGES } from "./retrieve-context.js";

@@ -1,7 +1,8 @@
 /** @file What a self-teaching run writes as it goes: pairs and metrics without times, and times apart. */
-import { appendFile, mkdir } from "node:fs/promises";
+
+import { appendFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { PreferencePair } from "../trainer/text/preference-pair.js";
+import { type PreferencePair, preferencePairSchema } from "../trainer/index.js";
 
 export interface RunJournal {
   /** One line a pair; the same seed writes the same bytes. */
@@ -21,7 +22,7 @@ export async function openRunJournal(runDir: string | undefined): Promise<RunJou
   let last = performance.now();
   return {
     async pairs(pairs) {
-      await appendFile(join(runDir, PAIRS_FILE), pairs.map((pair) => `${JSON.stringify(pair)}\n`).join(""));
+      await appendFile(join(runDir, PAIRS_FILE), lines(pairs));
     },
     async metrics(line) {
       const now = performance.now();
@@ -35,3 +36,30 @@ export async function openRunJournal(runDir: string | undefined): Promise<RunJou
     },
   };
 }
+
+const HELD_OUT_FILE = "held-out-pairs.jsonl";
+
+/** Kept apart from pairs.jsonl, which holds what is trained on. */
+export async function writeHeldOutPairs(runDir: string, pairs: readonly PreferencePair[]): Promise<void> {
+  await mkdir(runDir, { recursive: true });
+  await writeFile(join(runDir, HELD_OUT_FILE), lines(pairs));
+}
+
+/** Undefined where the run has none. */
+export async function readHeldOutPairs(runDir: string): Promise<PreferencePair[] | undefined> {
+  const file = join(runDir, HELD_OUT_FILE);
+  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  });
+  try {
+    return text
+      ?.trim()
+      .split("\n")
+      .map((line) => preferencePairSchema.parse(JSON.parse(line)));
+  } catch (cause) {
+    throw new Error(`${file} holds a line that is no preference pair: start a new run`, { cause });
+  }
+}
+
+const lines = (pairs: readonly PreferencePair[]): string => pairs.map((pair) => `${JSON.stringify(pair)}\n`).join("");

@@ -1,20 +1,18 @@
 /** @file The outer loop: pairs against the current model, training on them, evaluation, checkpoint, and again. */
+
 import { join } from "node:path";
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
-import type { PreferencePair } from "../trainer/text/preference-pair.js";
+import { type PreferencePair, THINKING, type TokenizedPair, tokenizePairs } from "../trainer/index.js";
 import type { ReplyMask } from "../trainer/text/reply-labels.js";
-import { THINKING } from "../trainer/text/thinking-markers.js";
-import { tokenizePairs } from "../trainer/text/tokenize-pair.js";
-import type { TokenizedPair } from "../trainer/text/types.js";
 import { createPairMakers } from "./answer-pair.js";
 import type { PassageStore } from "./corpus/types.js";
 import type { Environment, EnvironmentQuestion } from "./environments/environment.js";
 import { evaluateQuestions, preferenceAccuracy } from "./evaluation.js";
 import type { SelfTeachingEvent } from "./events.js";
-import { makeRoundPairs, type RoundContext, type RoundPlan } from "./pair-round.js";
+import { makeRoundPairs, normalizedQuestion, type RoundContext, type RoundPlan } from "./pair-round.js";
 import { withReports } from "./report-progress.js";
 import { createRng } from "./rng.js";
-import { openRunJournal, type RunJournal } from "./run-journal.js";
+import { openRunJournal, type RunJournal, readHeldOutPairs, writeHeldOutPairs } from "./run-journal.js";
 import type { Student } from "./student.js";
 import { type ReplaySupplier, stepsOf, type TrainingPlan, trainOnPairs } from "./train-on-pairs.js";
 
@@ -49,7 +47,7 @@ export interface SelfTeachingPlan
   /** Held-out questions of the environment, of any splits. */
   readonly evaluationQuestions?: readonly EnvironmentQuestion[];
   readonly evaluationMaxNewTokens?: number;
-  /** Pairs made before the first round and never trained on; default 0. */
+  /** Pairs made before the first round and never trained on, the same ones when a run goes on; default 0. */
   readonly heldOutPairs?: number;
   /** Evaluates before the first round, after every so many rounds, and after the last; 0: never. Default 1. */
   readonly evaluateEvery?: number;
@@ -79,7 +77,7 @@ export async function* selfTeach(
 ): AsyncGenerator<SelfTeachingEvent, SelfTeachingSummary> {
   checkPlan(context, plan);
   const { store, teacher, signal, policy } = context;
-  const { k, contextPassages, rounds, firstRound = 1, evaluateEvery = 1 } = plan;
+  const { k, contextPassages, rounds, firstRound = 1 } = plan;
   const makers = await createPairMakers({
     model: teacher,
     store,
@@ -91,7 +89,7 @@ export async function* selfTeach(
   const reserved = new Set<string>();
   const heldOut = yield* counted(failures, heldOutPairs(prepared, reserved));
   const run: Run = { ...prepared, heldOut, reserved };
-  if (evaluateEvery > 0) yield* evaluate(run, firstRound - 1);
+  if (isEvaluated(plan, firstRound - 1)) yield* evaluate(run, firstRound - 1);
   const firstStep = await policy.stepCount();
   let pairs = 0;
   for (let round = firstRound; round <= rounds; round++) {
@@ -99,10 +97,15 @@ export async function* selfTeach(
     const made = yield* counted(failures, roundPairs(run, round));
     pairs += made.length;
     yield* train(run, round, made);
-    if (evaluateEvery > 0 && (round % evaluateEvery === 0 || round === rounds)) yield* evaluate(run, round);
+    // Before the evaluation, which can be made again from it.
     yield* checkpoint(run, round);
+    if (isEvaluated(plan, round)) yield* evaluate(run, round);
   }
   return { pairs, steps: (await policy.stepCount()) - firstStep, failures };
+}
+
+function isEvaluated({ evaluateEvery = 1, rounds }: SelfTeachingPlan, round: number): boolean {
+  return evaluateEvery > 0 && (round % evaluateEvery === 0 || round === rounds);
 }
 
 /** All problems at once. */
@@ -151,10 +154,19 @@ async function* heldOutPairs(
   const { heldOutPairs: pairs = 0, seed } = run.plan;
   if (pairs === 0) return [];
   yield { kind: "phase", phase: "pairs", round: 0, total: pairs };
-  const heldOutSeed = createRng(seed, "held-out").int(2 ** 31);
-  // Right answers are a fair test of preference, so none are left out here.
-  const plan = { ...run.plan, pairs, seed: heldOutSeed, round: 0, onlyIncludeWrongAnswers: false };
-  const made = yield* makeRoundPairs(run.round, plan, reserved);
+  const { runDir } = run.context;
+  const known = runDir === undefined || (run.plan.firstRound ?? 1) === 1 ? undefined : await readHeldOutPairs(runDir);
+  let made: readonly PreferencePair[];
+  if (known === undefined) {
+    const heldOutSeed = createRng(seed, "held-out").int(2 ** 31);
+    // Right answers are a fair test of preference, so none are left out here.
+    const plan = { ...run.plan, pairs, seed: heldOutSeed, round: 0, onlyIncludeWrongAnswers: false };
+    made = yield* makeRoundPairs(run.round, plan, reserved);
+    if (runDir !== undefined) await writeHeldOutPairs(runDir, made);
+  } else {
+    made = known;
+    for (const { provenance } of made) reserved.add(normalizedQuestion(provenance.question ?? ""));
+  }
   const { kept } = yield* tokenized(run, 0, made);
   return kept;
 }

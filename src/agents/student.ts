@@ -1,11 +1,7 @@
 /** @file The model that learns, with what is needed to talk to it: user turns in, replies out, in one batch. */
-import type { Policy } from "../trainer/run/policy.js";
-import type { ChatTemplate } from "../trainer/text/chat-template.js";
+import { type ChatMessage, type ChatTemplate, type Policy, THINKING, type Tokenizer } from "../trainer/index.js";
 import { encodeMarked } from "../trainer/text/segments.js";
-import { THINKING } from "../trainer/text/thinking-markers.js";
 import { concatIds, withBos } from "../trainer/text/token-ids.js";
-import type { Tokenizer } from "../trainer/text/tokenizer.js";
-import type { ChatMessage } from "../trainer/text/types.js";
 
 export interface Student {
   readonly policy: Policy;

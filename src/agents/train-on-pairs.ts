@@ -1,6 +1,5 @@
 /** @file Passes over a set of pairs: seeded batches, warm-up, replay of other texts beside them. */
-import type { Policy, StepMetrics, StepOptions } from "../trainer/run/policy.js";
-import type { LabelledTokens, TokenizedPair } from "../trainer/text/types.js";
+import type { LabelledTokens, Policy, StepMetrics, StepOptions, TokenizedPair } from "../trainer/index.js";
 import { createRng } from "./rng.js";
 
 /** Texts that keep alive what the base model knows: `count` of them, the same for the same seed. */

@@ -2,6 +2,7 @@
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { nearest } from "../tools/nearest.js";
 
 export interface Config {
   /** Where corpora and runs live; absolute. */
@@ -59,7 +60,7 @@ export function readConfig(
   const teacher = take("PREFLEXOR_TEACHER", "provider:model, such as openai:gpt-4.1-mini", (t) =>
     /^[\w-]+:.+$/.test(t),
   );
-  for (const name of unknownSettings(env)) problems.push(`${name}: no such setting (known: ${SETTINGS.join(", ")})`);
+  for (const name of unknownSettings(env)) problems.push(`${name}: no such setting${guessOf(name)}`);
   if (problems.length > 0)
     throw new Error(`the environment has ${problems.length} problem(s):\n  ${problems.join("\n  ")}`);
   return {
@@ -78,6 +79,11 @@ const SETTINGS = [
   "PREFLEXOR_THREADS",
   "PREFLEXOR_TEACHER",
 ];
+
+function guessOf(name: string): string {
+  const guess = nearest(name, SETTINGS);
+  return guess === undefined ? ` (known: ${SETTINGS.join(", ")})` : `: did you mean ${guess}?`;
+}
 
 function unknownSettings(env: Environment): string[] {
   return Object.keys(env).filter((name) => name.startsWith("PREFLEXOR_") && !SETTINGS.includes(name));

@@ -1,5 +1,7 @@
 /** @file `preflexor demo`: one self-teaching iteration from a fresh machine to a report, and nothing left running. */
 
+import { readDocuments } from "../agents/corpus/index.js";
+import { openCheckpointDir } from "../trainer/index.js";
 import { recipeOf } from "../tools/run-settings.js";
 import { NANO_MODEL, readConfig } from "./config.js";
 import { createContext, type ServerContext } from "./create-context.js";
@@ -9,7 +11,7 @@ import type { DemoOptions } from "./demo-options.js";
 import { closingTable, type DemoResult } from "./demo-result.js";
 import { type DemoRequest, type DemoRun, howToGoOn, resumeRun, startRun } from "./demo-run.js";
 import { createLog, type Log } from "./log.js";
-import { trainableOf } from "./models.js";
+import { cannotOpen, trainableOf } from "./models.js";
 import type { ReportReasoning } from "./report.js";
 
 const INTERRUPTED = 130;
@@ -68,6 +70,7 @@ async function openRun(options: DemoOptions): Promise<{ config: ReturnType<typeo
     return { config: { ...shared, model: run.request.model }, run };
   }
   const model = options.model ?? environment.model;
+  await checkInputs(model, options.corpus);
   const recipe = recipeOf(trainableOf(model).kind);
   const request: DemoRequest = {
     seed: options.seed,
@@ -77,6 +80,14 @@ async function openRun(options: DemoOptions): Promise<{ config: ReturnType<typeo
     pairs: options.pairs ?? recipe.pairs,
   };
   return { config: { ...shared, model }, run: await startRun(home, request) };
+}
+
+/** Fails before a run directory is made: there is nothing to keep of a run that cannot start. */
+async function checkInputs(model: string, corpus: string | undefined): Promise<void> {
+  await openCheckpointDir(model).catch((cause: unknown) => {
+    throw cannotOpen(cause);
+  });
+  if (corpus !== undefined) await readDocuments(corpus);
 }
 
 function printResult(result: DemoResult, reasoning: ReportReasoning, json: boolean): void {

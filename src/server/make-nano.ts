@@ -36,7 +36,12 @@ const corpusHash = (environment: Environment): string =>
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { check: { type: "boolean" }, steps: { type: "string" }, out: { type: "string" }, threads: { type: "string" } },
+    options: {
+      check: { type: "boolean" },
+      steps: { type: "string" },
+      out: { type: "string" },
+      threads: { type: "string" },
+    },
   });
   const world = createMaterialsWorld({ seed: NANO_PLAN.seed });
   const plan = values.steps === undefined ? NANO_PLAN : { ...NANO_PLAN, steps: Number(values.steps) };
@@ -52,7 +57,10 @@ async function main(): Promise<void> {
       const started = performance.now();
       for await (const { step, metrics } of trainBaseModel(policy, text, world, plan)) {
         losses.push(metrics["loss"] as number);
-        if (step % LOG_EVERY === 0) say(`step ${step}/${plan.steps}  loss ${losses.at(-1)?.toFixed(4)}  ${((performance.now() - started) / 1000).toFixed(0)} s`);
+        if (step % LOG_EVERY === 0)
+          say(
+            `step ${step}/${plan.steps}  loss ${losses.at(-1)?.toFixed(4)}  ${((performance.now() - started) / 1000).toFixed(0)} s`,
+          );
         if (step % 500 === 0) say(`recall ${JSON.stringify(await measureRecall(policy, text, world))}`);
       }
       const trained = join(scratch, "trained");
@@ -60,7 +68,10 @@ async function main(): Promise<void> {
       const { parameters } = policy.info;
       const recall = await recallOf(trained, text, world);
       say(`recall of the saved model: ${JSON.stringify(recall)}`);
-      if (recall.recall < RECALL_GATE) throw new Error(`one-hop recall is ${recall.recall.toFixed(4)}, at least ${RECALL_GATE} is needed; models/nano was left as it was`);
+      if (recall.recall < RECALL_GATE)
+        throw new Error(
+          `one-hop recall is ${recall.recall.toFixed(4)}, at least ${RECALL_GATE} is needed; models/nano was left as it was`,
+        );
       const manifest: Manifest = {
         world: { name: world.name, seed: world.seed },
         plan,
@@ -91,7 +102,8 @@ async function recallOf(directory: string, text: Awaited<ReturnType<typeof loadT
 
 async function install(trained: string, scratch: string, target: string, manifest: Manifest): Promise<void> {
   await mkdir(target, { recursive: true });
-  for (const file of ["config.json", "generation_config.json", "model.safetensors"]) await copyFile(join(trained, file), join(target, file));
+  for (const file of ["config.json", "generation_config.json", "model.safetensors"])
+    await copyFile(join(trained, file), join(target, file));
   for (const file of TOKENIZER_FILES) await copyFile(join(scratch, file), join(target, file));
   await writeFile(join(target, "manifest.json"), `${JSON.stringify(manifest, null, 1)}\n`);
   say(`wrote ${target}`);
@@ -100,15 +112,20 @@ async function install(trained: string, scratch: string, target: string, manifes
 async function check(steps: ReturnType<typeof trainBaseModel>, corpus: string): Promise<void> {
   const manifest = JSON.parse(await readFile(join(TARGET, "manifest.json"), "utf8")) as Manifest;
   const problems: string[] = [];
-  if (manifest.corpusSha256 !== corpus) problems.push(`the corpus changed: expected ${manifest.corpusSha256}, found ${corpus}`);
+  if (manifest.corpusSha256 !== corpus)
+    problems.push(`the corpus changed: expected ${manifest.corpusSha256}, found ${corpus}`);
   let worst = 0;
   for await (const { step, metrics } of steps) {
     const expected = manifest.firstLosses[step - 1] as number;
     const difference = Math.abs((metrics["loss"] as number) - expected);
     worst = Math.max(worst, difference);
-    if (!(difference <= CHECK_TOLERANCE)) problems.push(`step ${step}: expected loss ${expected}, found ${metrics["loss"]}`);
+    if (!(difference <= CHECK_TOLERANCE))
+      problems.push(`step ${step}: expected loss ${expected}, found ${metrics["loss"]}`);
   }
-  if (problems.length > 0) throw new Error(`models/nano was not made by this code:\n  - ${problems.join("\n  - ")}\nRun npm run make:nano to make it anew.`);
+  if (problems.length > 0)
+    throw new Error(
+      `models/nano was not made by this code:\n  - ${problems.join("\n  - ")}\nRun npm run make:nano to make it anew.`,
+    );
   say(`${CHECK_STEPS} steps retrained; the largest difference of a loss is ${worst.toExponential(1)}`);
 }
 

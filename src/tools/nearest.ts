@@ -22,6 +22,7 @@ export function nearest(word: string, candidates: readonly string[]): string | u
   const prefixed = candidates.find((c) => low.length >= 2 && (c.startsWith(low) || low.startsWith(c)));
   const ranked = candidates.map((c) => ({ c, d: distance(low, c.toLowerCase()) })).sort((x, y) => x.d - y.d);
   const best = ranked[0];
-  if (best !== undefined && best.d <= Math.max(1, Math.floor(best.c.length / 3))) return best.c;
+  const shared = best !== undefined && best.d < Math.max(best.c.length, low.length);
+  if (shared && best.d <= Math.max(1, Math.floor(best.c.length / 3))) return best.c;
   return prefixed;
 }

@@ -1,5 +1,11 @@
 /** @file The door of the trainer. */
-export { type CheckpointDir, expectedTensors, type ModelConfig, openCheckpointDir, writeModelDir } from "./checkpoint/index.js";
+export {
+  type CheckpointDir,
+  expectedTensors,
+  type ModelConfig,
+  openCheckpointDir,
+  writeModelDir,
+} from "./checkpoint/index.js";
 export { LORA_TARGETS, type LoraSpec, type TrainableSpec } from "./model/index.js";
 export {
   type GenerateOptions,
@@ -26,8 +32,8 @@ export {
   loadTokenizer,
   PROMPT_SUFFIX,
   type PreferencePair,
-  prefilledThinking,
   preferencePairSchema,
+  prefilledThinking,
   type Section,
   type SectionMarkers,
   THINKING,

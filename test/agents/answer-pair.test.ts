@@ -118,3 +118,16 @@ test("an abort ends it and is no failure of a draft", async () => {
   );
   expect(model.callCount).toBeLessThanOrEqual(2);
 });
+
+test("a single pair is drawn again where a random draw failed, but a topic is kept to", async () => {
+  const store = await smallStore();
+  const model = fakeModel()
+    .respond(new Error("nothing to ask"))
+    .respondWithTools([submitQuestion])
+    .respondWithTools([submitAnswer])
+    .respond(new Error("nothing to ask"));
+  const of = { ...scriptedStudent(() => "no"), store, model };
+  expect((await makePreferencePair(of, { seed: 1 }, sampling)).rejected).toBe("no");
+  await expect(makePreferencePair(of, { seed: 1, topic: "nacre" }, sampling)).rejects.toThrow("nothing to ask");
+  expect(model.callCount).toBe(4);
+});

@@ -68,6 +68,7 @@ export function scriptedStudent(
     },
     loadCheckpoint: async () => ({}),
     saveAdapter: async () => {},
+    loadAdapter: async () => {},
     stepCount: async () => record.batches.length,
     close: async () => {},
   };

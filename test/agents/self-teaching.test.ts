@@ -159,6 +159,21 @@ test("held-out questions are evaluated before the first round and after each, he
   expect(sampled.filter((prompt) => trained.includes(prompt))).toEqual([]);
 });
 
+test("a run that goes on measures on the held-out pairs that it began with", async () => {
+  const runDir = join(folder, "e");
+  const heldOut = { ...plan, rounds: 1, evaluateEvery: 1, heldOutPairs: 3 };
+  await events({ ...context(), runDir }, heldOut);
+  const before = await readFile(join(runDir, "held-out-pairs.jsonl"), "utf8");
+  const later = context(scriptedStudent(() => "another sample"));
+  const seen = await events({ ...later, runDir }, { ...heldOut, rounds: 2, firstRound: 2 });
+  expect(await readFile(join(runDir, "held-out-pairs.jsonl"), "utf8")).toBe(before);
+  expect(ofKind(seen, "preference-accuracy").map(({ round, n }) => [round, n])).toEqual([
+    [1, 3],
+    [2, 3],
+  ]);
+  expect(later.student.prompts).toHaveLength(plan.pairsPerRound);
+});
+
 test("only wrong answers: pairs that the student answers rightly are dropped and counted, and others are drawn", async () => {
   const answers = new Map<string, string>();
   for (const question of world.questions("train")) {

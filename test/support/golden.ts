@@ -16,7 +16,13 @@ interface Sequence {
 }
 
 interface OrpoGolden {
-  readonly pairs: readonly { prompt: number[]; chosen: number[]; rejected: number[]; chosen_labels?: number[]; rejected_labels?: number[] }[];
+  readonly pairs: readonly {
+    prompt: number[];
+    chosen: number[];
+    rejected: number[];
+    chosen_labels?: number[];
+    rejected_labels?: number[];
+  }[];
   readonly beta: number;
   readonly nll_over: string;
   readonly metrics: Readonly<Record<string, number>>;

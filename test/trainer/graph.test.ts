@@ -10,7 +10,9 @@ describe("GraphBuilder", () => {
     const g = new GraphBuilder();
     const x = g.input("x", "float32", ["batch", 4]);
     const w = g.input("w", "float32", [3, 2]);
-    expect(() => g.scope("layer", () => g.matmul(x, w))).toThrow(/layer\/MatMul .*x \[batch, 4\], w \[3, 2\].*inner dims differ/);
+    expect(() => g.scope("layer", () => g.matmul(x, w))).toThrow(
+      /layer\/MatMul .*x \[batch, 4\], w \[3, 2\].*inner dims differ/,
+    );
     expect(() => g.add(x, w)).toThrow(/cannot broadcast \[batch, 4\] with \[3, 2\]/);
   });
 
@@ -34,7 +36,10 @@ describe("GraphBuilder", () => {
   it("gives nodes walkable names, and a second one of a kind a name of its own", () => {
     const g = new GraphBuilder();
     const x = g.input("x", "float32", [2]);
-    g.output("y", g.scope("layers.0", () => g.scope("attn", () => g.exp(g.exp(x)))));
+    g.output(
+      "y",
+      g.scope("layers.0", () => g.scope("attn", () => g.exp(g.exp(x)))),
+    );
     expect(printGraph(g.build())).toContain("layers.0/attn/Exp_1: float32[2] = Exp(layers.0/attn/Exp)");
   });
 
@@ -64,7 +69,10 @@ describe("GraphBuilder", () => {
     const encode = () => {
       const g = new GraphBuilder();
       const x = g.input("x", "float32", ["batch", 3]);
-      g.output("y", g.softmax(g.fusedMatMul(x, g.floats("w", [2, 3], Float32Array.of(1, 2, 3, 4, 5, 6)), { transB: true })));
+      g.output(
+        "y",
+        g.softmax(g.fusedMatMul(x, g.floats("w", [2, 3], Float32Array.of(1, 2, 3, 4, 5, 6)), { transB: true })),
+      );
       return encodeModel(g.build(), "model");
     };
     expect(Buffer.from(encode()).equals(Buffer.from(encode()))).toBe(true);

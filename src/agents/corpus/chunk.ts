@@ -66,17 +66,15 @@ async function splitSpans(text: string, size: number): Promise<Span[]> {
     spans.push({ start: from, end: from + piece.length });
     from += piece.length;
   }
-  return spans.map((span, i) => repairEdges(text, span, i)).filter((span) => span.end > span.start);
+  return spans.map((span, i) => repairEdges(text, span, spans[i - 1], spans[i + 1])).filter((s) => s.end > s.start);
 }
 
 /** The splitter leaves a sentence's full stop on the next piece, and may cut a surrogate pair. */
-function repairEdges(text: string, span: Span, index: number): Span {
-  const moved = (at: number) => {
-    if (at === 0 || at >= text.length) return at;
-    if (SENTENCE_ENDS.includes(text.slice(at, at + 2))) return at + 1;
-    return isLowSurrogate(text, at) ? at + 1 : at;
-  };
-  return trimmed(text, index === 0 ? span.start : moved(span.start), moved(span.end));
+function repairEdges(text: string, { start, end }: Span, before: Span | undefined, after: Span | undefined): Span {
+  const moved = (at: number) =>
+    SENTENCE_ENDS.includes(text.slice(at, at + 2)) || isLowSurrogate(text, at) ? at + 1 : at;
+  // Only edges that two pieces share: what stands behind white space has no piece before it to go to.
+  return trimmed(text, before?.end === start ? moved(start) : start, after?.start === end ? moved(end) : end);
 }
 
 function withOverlap(text: string, spans: readonly Span[], overlap: number): Span[] {

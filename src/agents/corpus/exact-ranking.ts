@@ -79,7 +79,6 @@ export class PassageTable {
       const worst = best[k - 1];
       if (worst && score < worst.score) continue;
       const id = this.passages[row]!.id;
-      if (worst && score === worst.score && id > worst.id) continue;
       let at = best.length;
       while (at > 0 && isBefore(score, id, best[at - 1]!)) at--;
       best.splice(at, 0, { row, id, score });

@@ -1,9 +1,10 @@
 /** @file The local policy as a LangChain chat model: renders the template, generates, stops when it is told to. */
+
 import type { CallbackManagerForLLMRun } from "@langchain/core/callbacks/manager";
 import { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import { AIMessage, type BaseMessage } from "@langchain/core/messages";
 import type { ChatResult } from "@langchain/core/outputs";
-import type { ChatMessage } from "../../trainer/text/types.js";
+import type { ChatMessage } from "../../trainer/index.js";
 import { replies, type Sampling, type Student } from "../student.js";
 
 export interface PolicyChatModelFields extends Sampling {

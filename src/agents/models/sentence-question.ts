@@ -56,9 +56,7 @@ const EFFECT_VERBS: Readonly<Record<string, string>> = {
   carries: "carry",
   transfers: "transfer",
 };
-const EFFECTS = Object.entries(EFFECT_VERBS)
-  .flatMap(([singular, plural]) => [singular, plural])
-  .join("|");
+const EFFECTS = Object.entries(EFFECT_VERBS).flat().join("|");
 
 /** Turns one sentence into a self-contained question, or gives undefined where no pattern is safe. */
 export function sentenceQuestion(sentence: string): SentenceQuestion | undefined {

@@ -23,9 +23,11 @@ type Factors = (g: GraphBuilder, x: Value, y: Value, dy: Value) => Value;
 /** Rule of an elementwise function of one input. */
 const unary =
   (factor: Factors) =>
-  (g: GraphBuilder, node: { inputs: readonly Value[]; outputs: readonly Value[] }, dys: readonly (Value | undefined)[]) => [
-    factor(g, input(node, 0), output(node, 0), dys[0] as Value),
-  ];
+  (
+    g: GraphBuilder,
+    node: { inputs: readonly Value[]; outputs: readonly Value[] },
+    dys: readonly (Value | undefined)[],
+  ) => [factor(g, input(node, 0), output(node, 0), dys[0] as Value)];
 
 function input(node: { readonly inputs: readonly Value[] }, i: number): Value {
   return node.inputs[i] as Value;
@@ -37,7 +39,10 @@ function output(node: { readonly outputs: readonly Value[] }, i: number): Value 
 
 /** Rule of an elementwise function of two inputs that broadcast. */
 const binary =
-  (dA: (g: GraphBuilder, a: Value, b: Value, dy: Value) => Value, dB: (g: GraphBuilder, a: Value, b: Value, dy: Value) => Value) =>
+  (
+    dA: (g: GraphBuilder, a: Value, b: Value, dy: Value) => Value,
+    dB: (g: GraphBuilder, a: Value, b: Value, dy: Value) => Value,
+  ) =>
   (
     g: GraphBuilder,
     node: { inputs: readonly Value[] },
@@ -46,10 +51,7 @@ const binary =
   ): InputGradients => {
     const [a, b] = [input(node, 0), input(node, 1)];
     const dy = dys[0] as Value;
-    return [
-      wants(0) ? g.sumTo(dA(g, a, b, dy), a) : undefined,
-      wants(1) ? g.sumTo(dB(g, a, b, dy), b) : undefined,
-    ];
+    return [wants(0) ? g.sumTo(dA(g, a, b, dy), a) : undefined, wants(1) ? g.sumTo(dB(g, a, b, dy), b) : undefined];
   };
 
 const isMatrix = (value: Value): boolean => value.shape.length === 2;
@@ -126,7 +128,13 @@ export const gradientRules: { readonly [K in OpType]: GradientRule<K> | NoGradie
   Softplus: unary((g, x, _y, dy) => g.mul(dy, g.sigmoid(x))),
 
   MatMul: (g, node, dys, wants) =>
-    matrixProduct(g, [input(node, 0), input(node, 1)], { transA: false, transB: false, alpha: 1 }, dys[0] as Value, wants),
+    matrixProduct(
+      g,
+      [input(node, 0), input(node, 1)],
+      { transA: false, transB: false, alpha: 1 },
+      dys[0] as Value,
+      wants,
+    ),
   FusedMatMul: (g, node, dys, wants) =>
     matrixProduct(g, [input(node, 0), input(node, 1)], node.attributes, dys[0] as Value, wants),
 

@@ -9,7 +9,8 @@ import { type GradientRule, gradientRules } from "./gradient-rules.js";
  * @throws where `loss` does not depend on one of them, or where the path runs through an op without a gradient.
  */
 export function gradients(g: GraphBuilder, loss: Value, wrt: readonly Value[]): readonly Value[] {
-  if (loss.shape.length !== 0) throw new Error(`internal: the loss must be a scalar, ${loss.name} has rank ${loss.shape.length}`);
+  if (loss.shape.length !== 0)
+    throw new Error(`internal: the loss must be a scalar, ${loss.name} has rank ${loss.shape.length}`);
   const forward = [...g.nodes];
   const reached = reachedFrom(forward, wrt);
   const total = new Map<Value, Value>([[loss, g.scalar(1)]]);

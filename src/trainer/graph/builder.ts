@@ -64,7 +64,10 @@ export class GraphBuilder {
 
   /** A float32 constant held inside the model. */
   floats(name: string, shape: Shape, values: Float32Array): Value {
-    return this.constant(name, "float32", shape, { kind: "inline", bytes: new Uint8Array(values.buffer, values.byteOffset, values.byteLength) });
+    return this.constant(name, "float32", shape, {
+      kind: "inline",
+      bytes: new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
+    });
   }
 
   private inline(key: string, dtype: DType, shape: Shape, data: Float32Array | Int32Array | BigInt64Array): Value {
@@ -77,7 +80,12 @@ export class GraphBuilder {
   }
 
   /** One node with all its outputs. `name` overrides the op's name in the node's path. */
-  emit<K extends OpType>(op: K, inputs: readonly Value[], attributes: OpAttributes[K], name: string = op): readonly Value[] {
+  emit<K extends OpType>(
+    op: K,
+    inputs: readonly Value[],
+    attributes: OpAttributes[K],
+    name: string = op,
+  ): readonly Value[] {
     const path = this.unique([...this.path, name].join("/"));
     let types: readonly TensorType[];
     try {
@@ -89,7 +97,12 @@ export class GraphBuilder {
     const outputs: Value[] = [];
     const node = { op, name: path, inputs, outputs, attributes } as unknown as Node;
     types.forEach(({ dtype, shape }, output) => {
-      outputs.push({ name: output === 0 ? path : `${path}:${output}`, dtype, shape, source: { kind: "node", node, output } });
+      outputs.push({
+        name: output === 0 ? path : `${path}:${output}`,
+        dtype,
+        shape,
+        source: { kind: "node", node, output },
+      });
     });
     this.allNodes.push(node);
     return outputs;
@@ -150,12 +163,19 @@ export class GraphBuilder {
   }
 
   /** Rotates the halves of each head; x [batch, heads, time, head dim], positions int64 [batch, time], tables [positions, head dim / 2]. */
-  rotary = (x: Value, positions: Value, cos: Value, sin: Value): Value => this.one("RotaryEmbedding", [x, positions, cos, sin], {});
+  rotary = (x: Value, positions: Value, cos: Value, sin: Value): Value =>
+    this.one("RotaryEmbedding", [x, positions, cos, sin], {});
 
-  reduceSum = (x: Value, axes: readonly number[], keepdims = false): Value => this.one("ReduceSum", [x], { axes, keepdims });
-  reduceMax = (x: Value, axes: readonly number[], keepdims = false): Value => this.one("ReduceMax", [x], { axes, keepdims });
+  reduceSum = (x: Value, axes: readonly number[], keepdims = false): Value =>
+    this.one("ReduceSum", [x], { axes, keepdims });
+  reduceMax = (x: Value, axes: readonly number[], keepdims = false): Value =>
+    this.one("ReduceMax", [x], { axes, keepdims });
   /** Sum of all elements, shape []. */
-  sumAll = (x: Value): Value => this.reduceSum(x, x.shape.map((_, i) => i));
+  sumAll = (x: Value): Value =>
+    this.reduceSum(
+      x,
+      x.shape.map((_, i) => i),
+    );
 
   // ---- moving data
 
@@ -174,7 +194,10 @@ export class GraphBuilder {
       inferred += 1;
       return -1;
     });
-    if (inferred > 1) throw new Error(`internal: cannot reshape ${formatShape(x.shape)} to ${formatShape(shape)} without a runtime shape`);
+    if (inferred > 1)
+      throw new Error(
+        `internal: cannot reshape ${formatShape(x.shape)} to ${formatShape(shape)} without a runtime shape`,
+      );
     return this.one("Reshape", [x, this.int64s(numbers)], { shape });
   }
 
@@ -182,7 +205,8 @@ export class GraphBuilder {
   reshapeLike = (x: Value, like: Value): Value => this.one("Reshape", [x, this.shapeOf(like)], { shape: like.shape });
   /** Broadcast to the shape that `like` has at run time. */
   expandLike = (x: Value, like: Value): Value => this.one("Expand", [x, this.shapeOf(like)], { shape: like.shape });
-  zerosLike = (like: Value): Value => this.one("ConstantOfShape", [this.shapeOf(like)], { shape: like.shape, value: 0 });
+  zerosLike = (like: Value): Value =>
+    this.one("ConstantOfShape", [this.shapeOf(like)], { shape: like.shape, value: 0 });
   /** A vector of one number; its length is known. */
   filled = (length: number, value: number): Value =>
     this.one("ConstantOfShape", [this.int64s([length])], { shape: [length], value });
@@ -206,7 +230,8 @@ export class GraphBuilder {
 
   /** Rows of `x` along `axis`; indices int32 or int64. */
   gather = (x: Value, indices: Value, axis = 0): Value => this.one("Gather", [x, indices], { axis });
-  gatherElements = (x: Value, indices: Value, axis: number): Value => this.one("GatherElements", [x, indices], { axis });
+  gatherElements = (x: Value, indices: Value, axis: number): Value =>
+    this.one("GatherElements", [x, indices], { axis });
   /** x with updates added at indices along `axis`; same shapes for indices and updates. */
   scatterAdd = (x: Value, indices: Value, updates: Value, axis: number): Value =>
     this.one("ScatterElements", [x, indices, updates], { axis, reduction: "add" });
@@ -224,6 +249,11 @@ export class GraphBuilder {
     const axes = x.shape.flatMap((dim, i) => (i < offset || (like.shape[i - offset] === 1 && dim !== 1) ? [i] : []));
     if (axes.length === 0) return x;
     const kept = this.reduceSum(x, axes, true);
-    return offset === 0 ? kept : this.reduceSum(kept, Array.from({ length: offset }, (_, i) => i));
+    return offset === 0
+      ? kept
+      : this.reduceSum(
+          kept,
+          Array.from({ length: offset }, (_, i) => i),
+        );
   }
 }

@@ -2,6 +2,16 @@
 export { GraphBuilder } from "./builder.js";
 export type { ConstantData, Graph, Node, NodeOf, Value, ValueSource } from "./graph.js";
 export { inferShape, type TensorType } from "./infer-shape.js";
-export { OP_DOMAINS, OP_TYPES, type OnnxDomain, type OpAttributes, type OpType } from "./op-types.js";
+export { type OnnxDomain, OP_DOMAINS, OP_TYPES, type OpAttributes, type OpType } from "./op-types.js";
 export { printGraph } from "./print.js";
-export { addDims, broadcastShapes, type Dim, type DType, elementCount, formatShape, normalizeAxis, type Shape, sameShape } from "./shape.js";
+export {
+  addDims,
+  broadcastShapes,
+  type Dim,
+  type DType,
+  elementCount,
+  formatShape,
+  normalizeAxis,
+  type Shape,
+  sameShape,
+} from "./shape.js";

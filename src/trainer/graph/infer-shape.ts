@@ -98,9 +98,7 @@ export const inferShape: { readonly [K in OpType]: Rule<K> } = {
     return [{ dtype, shape: perm.map((axis) => shape[normalizeAxis(axis, shape.length)] as Dim) }];
   },
   Reshape: (inputs, { shape }) => [{ dtype: at(inputs, 0).dtype, shape }],
-  Expand: (inputs, { shape }) => [
-    { dtype: at(inputs, 0).dtype, shape: broadcastShapes(at(inputs, 0).shape, shape) },
-  ],
+  Expand: (inputs, { shape }) => [{ dtype: at(inputs, 0).dtype, shape: broadcastShapes(at(inputs, 0).shape, shape) }],
   Shape: (inputs) => [{ dtype: "int64", shape: [at(inputs, 0).shape.length] }],
   ConstantOfShape: (_, { shape }) => [{ dtype: "float32", shape }],
   Concat: (inputs, attributes) => {
@@ -108,8 +106,10 @@ export const inferShape: { readonly [K in OpType]: Rule<K> } = {
     const axis = normalizeAxis(attributes.axis, first.shape.length);
     const dim = inputs.map((input) => input.shape[axis] as Dim).reduce(addDims);
     for (const input of inputs) {
-      const fits = input.shape.length === first.shape.length && input.shape.every((d, i) => i === axis || d === first.shape[i]);
-      if (!fits) throw new Error(`cannot join ${formatShape(first.shape)} and ${formatShape(input.shape)} on axis ${axis}`);
+      const fits =
+        input.shape.length === first.shape.length && input.shape.every((d, i) => i === axis || d === first.shape[i]);
+      if (!fits)
+        throw new Error(`cannot join ${formatShape(first.shape)} and ${formatShape(input.shape)} on axis ${axis}`);
     }
     return [{ dtype: sameDtype(inputs), shape: replaceAxis(first.shape, axis, dim) }];
   },
@@ -117,7 +117,8 @@ export const inferShape: { readonly [K in OpType]: Rule<K> } = {
     const { dtype, shape } = at(inputs, 0);
     const axis = normalizeAxis(attributes.axis, shape.length);
     const sum = attributes.sizes.reduce((a, b) => a + b, 0);
-    if (shape[axis] !== sum) throw new Error(`split sizes add up to ${sum}, axis ${axis} of ${formatShape(shape)} does not`);
+    if (shape[axis] !== sum)
+      throw new Error(`split sizes add up to ${sum}, axis ${axis} of ${formatShape(shape)} does not`);
     return attributes.sizes.map((size) => ({ dtype, shape: replaceAxis(shape, axis, size) }));
   },
   Slice: (inputs, attributes) => {

@@ -29,18 +29,29 @@ export function decoder(
 ): { readonly hidden: Value; readonly present: readonly KeyValue[] } {
   const bias = groupedBias(g, config, g.where(visible, g.scalar(0), g.scalar(HIDDEN_SCORE)));
   const context = { positions: g.cast(positions, "int64"), tables: rotaryTables(g, config), bias };
-  const norm = (name: string, x: Value): Value => g.rmsNorm(x, parameters.weight(`${name}.weight`), config.rmsNormEps)[0];
+  const norm = (name: string, x: Value): Value =>
+    g.rmsNorm(x, parameters.weight(`${name}.weight`), config.rmsNormEps)[0];
   const present: KeyValue[] = [];
   let x = g.gather(parameters.weight("model.embed_tokens.weight"), ids);
   for (let layer = 0; layer < config.numHiddenLayers; layer += 1) {
     g.scope(`layers.${layer}`, () => {
       const module = `model.layers.${layer}`;
       const attended = g.scope("attn", () =>
-        attention(g, config, parameters, `${module}.self_attn`, norm(`${module}.input_layernorm`, x), context, past?.[layer]),
+        attention(
+          g,
+          config,
+          parameters,
+          `${module}.self_attn`,
+          norm(`${module}.input_layernorm`, x),
+          context,
+          past?.[layer],
+        ),
       );
       present.push(attended.present);
       x = g.add(x, attended.y);
-      x = g.scope("mlp", () => g.add(x, mlp(g, config, parameters, `${module}.mlp`, norm(`${module}.post_attention_layernorm`, x))));
+      x = g.scope("mlp", () =>
+        g.add(x, mlp(g, config, parameters, `${module}.mlp`, norm(`${module}.post_attention_layernorm`, x))),
+      );
     });
   }
   return { hidden: g.scope("norm", () => norm("model.norm", x)), present };

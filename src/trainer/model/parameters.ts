@@ -1,7 +1,7 @@
 /** @file Which tensors a decoder has, which of them are trained, and where each lies in the flat vector theta. */
 import { basename } from "node:path";
-import type { GraphBuilder, Value } from "../graph/index.js";
 import type { CheckpointDir, ModelConfig, TensorEntry } from "../checkpoint/types.js";
+import type { GraphBuilder, Value } from "../graph/index.js";
 import type { LoraSpec, TrainableSpec } from "./trainable.js";
 
 /** A trained tensor: `offset` and `size` count float32 elements of theta. */
@@ -49,7 +49,11 @@ const BLOCK_LINEARS: Readonly<Record<string, (c: ModelConfig) => readonly [numbe
 export const LORA_TARGETS: readonly string[] = Object.keys(BLOCK_LINEARS).map((path) => path.split(".")[1] as string);
 
 /** Lays out everything that is trained. LoRA entries come layer by layer, A before B; full entries in checkpoint order. */
-export function thetaLayout(tensors: readonly { name: string; shape: readonly number[] }[], config: ModelConfig, trainable: TrainableSpec): ThetaLayout {
+export function thetaLayout(
+  tensors: readonly { name: string; shape: readonly number[] }[],
+  config: ModelConfig,
+  trainable: TrainableSpec,
+): ThetaLayout {
   return layOut(trainable.kind === "full" ? tensors : loraTensors(config, trainable));
 }
 
@@ -91,7 +95,11 @@ export function openParameters(
   theta: Value,
   loraScale: number,
 ): Parameters {
-  const parts = g.split(theta, 0, layout.entries.map((entry) => entry.size));
+  const parts = g.split(
+    theta,
+    0,
+    layout.entries.map((entry) => entry.size),
+  );
   const trained = new Map(layout.entries.map((entry, i) => [entry.name, g.reshape(parts[i] as Value, entry.shape)]));
   const frozen = new Map<string, Value>();
   return {
@@ -120,6 +128,11 @@ function frozenWeight(g: GraphBuilder, entry: TensorEntry): Value {
   }
   const { offset, byteLength } = entry;
   const file = basename(entry.file);
-  const stored = g.constant(entry.name, FLOAT_DTYPES[entry.dtype], entry.shape, { kind: "file", file, offset, byteLength });
+  const stored = g.constant(entry.name, FLOAT_DTYPES[entry.dtype], entry.shape, {
+    kind: "file",
+    file,
+    offset,
+    byteLength,
+  });
   return g.cast(stored, "float32"); // folded once, when the session is made
 }

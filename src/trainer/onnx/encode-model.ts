@@ -1,5 +1,14 @@
 /** @file Graph -> ONNX ModelProto bytes. Field numbers are those of onnx.proto3 (IR version 8). */
-import { elementCount, formatShape, type Graph, type Node, OP_DOMAINS, type OpType, type Shape, type Value } from "../graph/index.js";
+import {
+  elementCount,
+  formatShape,
+  type Graph,
+  type Node,
+  OP_DOMAINS,
+  type OpType,
+  type Shape,
+  type Value,
+} from "../graph/index.js";
 import { MessageWriter } from "./protobuf.js";
 
 const IR_VERSION = 8;
@@ -68,7 +77,10 @@ function writeAttribute(writer: MessageWriter, name: string, attribute: OnnxAttr
     case "tensor":
       writer.message(5, (tensor) => {
         const { buffer, byteOffset, byteLength } = attribute.value;
-        tensor.int(1, attribute.value.length).int(2, ELEMENT_TYPES.float32).bytes(9, new Uint8Array(buffer, byteOffset, byteLength));
+        tensor
+          .int(1, attribute.value.length)
+          .int(2, ELEMENT_TYPES.float32)
+          .bytes(9, new Uint8Array(buffer, byteOffset, byteLength));
       });
       writer.int(20, ATTRIBUTE_TYPES.tensor);
       break;
@@ -94,7 +106,8 @@ function writeNode(writer: MessageWriter, node: Node, extraInputs: readonly stri
 function writeConstant(writer: MessageWriter, value: Value): void {
   if (value.source.kind !== "constant") throw new Error(`internal: ${value.name} is not a constant`);
   const { data } = value.source;
-  if (elementCount(value.shape) === undefined) throw new Error(`internal: constant ${value.name} has shape ${formatShape(value.shape)}`);
+  if (elementCount(value.shape) === undefined)
+    throw new Error(`internal: constant ${value.name} has shape ${formatShape(value.shape)}`);
   for (const dim of value.shape) writer.int(1, dim as number);
   writer.int(2, ELEMENT_TYPES[value.dtype]).string(8, value.name);
   if (data.kind === "inline") {
@@ -102,7 +115,8 @@ function writeConstant(writer: MessageWriter, value: Value): void {
     return;
   }
   const entries = { location: data.file, offset: String(data.offset), length: String(data.byteLength) };
-  for (const [key, text] of Object.entries(entries)) writer.message(13, (entry) => entry.string(1, key).string(2, text));
+  for (const [key, text] of Object.entries(entries))
+    writer.message(13, (entry) => entry.string(1, key).string(2, text));
   writer.int(14, 1); // data_location = EXTERNAL
 }
 
@@ -132,7 +146,9 @@ class AxesConstants {
   write(graph: MessageWriter): void {
     for (const [name, axes] of this.byName) {
       const bytes = new Uint8Array(BigInt64Array.from(axes, BigInt).buffer);
-      graph.message(5, (tensor) => tensor.int(1, axes.length).int(2, ELEMENT_TYPES.int64).string(8, name).bytes(9, bytes));
+      graph.message(5, (tensor) =>
+        tensor.int(1, axes.length).int(2, ELEMENT_TYPES.int64).string(8, name).bytes(9, bytes),
+      );
     }
   }
 }
@@ -149,13 +165,16 @@ export function encodeModel(graph: Graph, name: string): Uint8Array {
     for (const node of graph.nodes) body.message(1, (writer) => writeNode(writer, node, axes.inputsOf(node)));
     // An output must be a node's own output under its own name: Identity gives it that name.
     for (const { name: output, value } of graph.outputs) {
-      body.message(1, (writer) => writer.string(1, value.name).string(2, output).string(3, `output/${output}`).string(4, "Identity"));
+      body.message(1, (writer) =>
+        writer.string(1, value.name).string(2, output).string(3, `output/${output}`).string(4, "Identity"),
+      );
     }
     body.string(2, name);
     for (const constant of graph.constants) body.message(5, (writer) => writeConstant(writer, constant));
     axes.write(body);
     for (const input of graph.inputs) body.message(11, (writer) => writeValueInfo(writer, input.name, input));
-    for (const { name: output, value } of graph.outputs) body.message(12, (writer) => writeValueInfo(writer, output, value));
+    for (const { name: output, value } of graph.outputs)
+      body.message(12, (writer) => writeValueInfo(writer, output, value));
   });
   model.message(8, (opset) => opset.string(1, "").int(2, OPSET));
   model.message(8, (opset) => opset.string(1, "com.microsoft").int(2, 1));

@@ -32,7 +32,13 @@ export function adamScalars(learningRate: number, weightDecay: number, step: num
 }
 
 /** One update. `decayMask` has 1 where weight decay applies: a vector as long as theta, or a scalar for all. */
-export function adamw(g: GraphBuilder, state: AdamState, gradient: Value, inputs: AdamInputs, decayMask: Value): AdamState {
+export function adamw(
+  g: GraphBuilder,
+  state: AdamState,
+  gradient: Value,
+  inputs: AdamInputs,
+  decayMask: Value,
+): AdamState {
   return g.scope("adamw", () => {
     const m = g.add(g.scale(state.m, ADAM_BETA1), g.scale(gradient, 1 - ADAM_BETA1));
     const v = g.add(g.scale(state.v, ADAM_BETA2), g.scale(g.mul(gradient, gradient), 1 - ADAM_BETA2));

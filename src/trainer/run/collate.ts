@@ -53,7 +53,8 @@ const PACKED_ROW = 128;
 
 /** Tokens that an item takes on a row. */
 export const textLength = (text: LabelledTokens): number => text.ids.length;
-export const pairLength = (pair: TokenizedPair): number => pair.prompt.length + pair.chosen.ids.length + pair.rejected.ids.length;
+export const pairLength = (pair: TokenizedPair): number =>
+  pair.prompt.length + pair.chosen.ids.length + pair.rejected.ids.length;
 
 function textItem(text: LabelledTokens): Item {
   const labels = Array.from(text.ids, (target, i): Label => ({ from: i - 1, target, side: "text", compared: false }));
@@ -112,7 +113,13 @@ export function collate(
   if (items.length === 0) throw new Error("internal: an empty batch");
   // Rows hold items of like length, so that one long pair does not widen every row.
   const longest = items.reduce((max, item) => Math.max(max, item.ids.length), 0);
-  const time = Math.max(longest, Math.min(PACKED_ROW, items.reduce((sum, item) => sum + item.ids.length, 0)));
+  const time = Math.max(
+    longest,
+    Math.min(
+      PACKED_ROW,
+      items.reduce((sum, item) => sum + item.ids.length, 0),
+    ),
+  );
   const rows = packRows(items, time);
   const rowsPerBatch = Math.max(1, Math.floor(maxTokens / time));
   const batches: MicroBatch[] = [];
@@ -124,7 +131,12 @@ export function collate(
 
 function fill(rows: readonly (readonly Item[])[], time: number, weights: CollateWeights): MicroBatch {
   const size = rows.length * time;
-  const cells = { ids: new Int32Array(size), positions: new Int32Array(size), items: new Int32Array(size).fill(-1), branches: new Int32Array(size) };
+  const cells = {
+    ids: new Int32Array(size),
+    positions: new Int32Array(size),
+    items: new Int32Array(size).fill(-1),
+    branches: new Int32Array(size),
+  };
   const placed: { readonly item: Item; readonly offset: number }[] = [];
   rows.forEach((row, b) => {
     let offset = b * time;
@@ -153,13 +165,15 @@ function fillLabels(placed: readonly { readonly item: Item; readonly offset: num
   const rowOf = new Map(pairs.map((pair, i) => [pair, i]));
   const counts = new Map<Item, { chosen: number; rejected: number }>();
   for (const { item } of placed) {
-    const count = (side: Label["side"]): number => item.labels.filter((label) => label.compared && label.side === side).length;
+    const count = (side: Label["side"]): number =>
+      item.labels.filter((label) => label.compared && label.side === side).length;
     counts.set(item, { chosen: count("chosen"), rejected: count("rejected") });
   }
   labels.forEach(({ label, item }, n) => {
     if (item.pair === undefined || !label.compared || label.side === "prompt" || label.side === "text") return;
     const target = label.side === "chosen" ? chosenWeights : rejectedWeights;
-    target[(rowOf.get(item.pair) as number) * N + n] = 1 / (counts.get(item) as { chosen: number; rejected: number })[label.side];
+    target[(rowOf.get(item.pair) as number) * N + n] =
+      1 / (counts.get(item) as { chosen: number; rejected: number })[label.side];
   });
   return {
     labelRows: Int32Array.from(labels, ({ row }) => row),

@@ -1,6 +1,7 @@
 /** @file What the parent and the engine process say to each other. Typed arrays travel by structured clone. */
-import type { GenerateRequest, PolicyOptions, SamplingOptions, StepOptions, TrainBatch } from "./policy.js";
+
 import type { TokenizedPair } from "../text/types.js";
+import type { GenerateRequest, PolicyOptions, SamplingOptions, StepOptions, TrainBatch } from "./policy.js";
 
 export type EngineCall =
   | { readonly method: "open"; readonly options: PolicyOptions }
@@ -14,7 +15,9 @@ export type EngineCall =
   | { readonly method: "info" }
   | { readonly method: "stepCount" };
 
-export type ToEngine = { readonly kind: "call"; readonly id: number; readonly call: EngineCall } | { readonly kind: "cancel"; readonly id: number };
+export type ToEngine =
+  | { readonly kind: "call"; readonly id: number; readonly call: EngineCall }
+  | { readonly kind: "cancel"; readonly id: number };
 
 export type FromEngine =
   | { readonly kind: "result"; readonly id: number; readonly value: unknown }

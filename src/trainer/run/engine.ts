@@ -51,7 +51,9 @@ class Engine {
     this.child.on("message", (message) => this.receive(message as FromEngine));
     this.exited = new Promise((resolve) => {
       this.child.once("exit", (code, signal) => {
-        this.gone ??= new Error(`the engine process ended (${signal ?? `exit code ${code}`}). Continue from the last checkpoint.`);
+        this.gone ??= new Error(
+          `the engine process ended (${signal ?? `exit code ${code}`}). Continue from the last checkpoint.`,
+        );
         for (const { reject } of this.pending.values()) reject(this.gone);
         this.pending.clear();
         resolve();
@@ -125,7 +127,10 @@ class RemotePolicy implements Policy {
     return this.engine.call({ method: "scorePairs", pairs }) as Promise<PairScore[]>;
   }
 
-  generate(requests: readonly GenerateRequest[], { signal, onProgress, ...options }: GenerateOptions): Promise<Generation[]> {
+  generate(
+    requests: readonly GenerateRequest[],
+    { signal, onProgress, ...options }: GenerateOptions,
+  ): Promise<Generation[]> {
     return this.engine.call({ method: "generate", requests, options }, signal, onProgress) as Promise<Generation[]>;
   }
 

@@ -35,7 +35,9 @@ export async function generate(
   hooks: GeneratorHooks,
 ): Promise<Generation[]> {
   checkLengths(config, requests, options.maxNewTokens);
-  const rows = requests.map((request, index): Row => ({ request, index, ids: [], logps: [], promptLength: request.ids.length }));
+  const rows = requests.map(
+    (request, index): Row => ({ request, index, ids: [], logps: [], promptLength: request.ids.length }),
+  );
   // Prompts of like length together: less padding.
   const order = rows.toSorted((a, b) => b.promptLength - a.promptLength || a.index - b.index);
   for (let start = 0; start < order.length; start += MAX_ROWS) {
@@ -53,7 +55,11 @@ function checkLengths(config: ModelConfig, requests: readonly GenerateRequest[],
     if (ids.length === 0) return [`request ${i} has an empty prompt`];
     const total = ids.length + maxNewTokens;
     const fits = total <= config.maxPositionEmbeddings;
-    return fits ? [] : [`request ${i}: ${ids.length} prompt tokens and ${maxNewTokens} new ones exceed the context of ${config.maxPositionEmbeddings}`];
+    return fits
+      ? []
+      : [
+          `request ${i}: ${ids.length} prompt tokens and ${maxNewTokens} new ones exceed the context of ${config.maxPositionEmbeddings}`,
+        ];
   });
   if (problems.length > 0) throw new Error(`${problems.join("; ")}. Shorten the prompt or ask for fewer tokens.`);
 }
@@ -86,7 +92,10 @@ async function decodeBatch(
     if (open.length === 0) break;
     // Copying the cache costs as much as a few tokens: rows leave when a quarter of them is done.
     if (open.length <= active.length * 0.75) {
-      cache = selectRows(cache, active.flatMap((row, i) => (row.finish === undefined ? [i] : [])));
+      cache = selectRows(
+        cache,
+        active.flatMap((row, i) => (row.finish === undefined ? [i] : [])),
+      );
       active = open;
     }
     next = tokenFeeds(active);
@@ -106,7 +115,10 @@ function promptFeeds(rows: readonly Row[], width: number): NewTokens {
   return { ids, time: width };
 }
 
-const tokenFeeds = (rows: readonly Row[]): NewTokens => ({ ids: Int32Array.from(rows, (row) => row.ids.at(-1) ?? 0), time: 1 });
+const tokenFeeds = (rows: readonly Row[]): NewTokens => ({
+  ids: Int32Array.from(rows, (row) => row.ids.at(-1) ?? 0),
+  time: 1,
+});
 
 function emptyCache(config: ModelConfig, rows: number): Cache {
   const feed: Feed = { data: new Float32Array(0), dims: [rows, config.numKeyValueHeads, 0, config.headDim] };
@@ -125,7 +137,10 @@ async function runStep(
 ): Promise<{ readonly cache: Cache; readonly logits: Feed }> {
   const B = active.length;
   const keys = cache.length + time;
-  const range = (start: number, count: number): Feed => ({ data: Int32Array.from({ length: count }, (_, i) => start + i), dims: [count] });
+  const range = (start: number, count: number): Feed => ({
+    data: Int32Array.from({ length: count }, (_, i) => start + i),
+    dims: [count],
+  });
   const padding = active.map((row) => width - row.promptLength);
   const cells = (count: number, fill: (row: number, column: number) => number): Feed => ({
     data: Int32Array.from({ length: B * count }, (_, i) => fill(Math.floor(i / count), i % count)),
@@ -142,7 +157,9 @@ async function runStep(
   };
   const layers = Array.from({ length: config.numHiddenLayers }, (_, layer) => cacheNames(layer));
   const results = await program.run(feeds, ["logits", ...layers.flatMap(({ present }) => present)]);
-  const pairs = layers.flatMap(({ past, present }) => past.map((name, i) => [name, results[present[i] as string] as Feed] as const));
+  const pairs = layers.flatMap(({ past, present }) =>
+    past.map((name, i) => [name, results[present[i] as string] as Feed] as const),
+  );
   return { cache: { feeds: Object.fromEntries(pairs), length: keys }, logits: results["logits"] as Feed };
 }
 

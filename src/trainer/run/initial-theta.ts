@@ -18,7 +18,10 @@ export async function initialTheta(
     if (trainable.kind === "full") theta.set(await checkpoint.readFloat32(name), offset);
     else if (isLoraA(name)) {
       const bound = 1 / Math.sqrt(shape[1] as number);
-      theta.set(Float32Array.from(uniforms(seed, stream, size), (u) => (2 * u - 1) * bound), offset);
+      theta.set(
+        Float32Array.from(uniforms(seed, stream, size), (u) => (2 * u - 1) * bound),
+        offset,
+      );
     }
   }
   return theta;

@@ -2,7 +2,13 @@
 import { readFile, realpath } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { type CheckpointDir, expectedTensors, openCheckpointDir, readVerified, writeDurably } from "../checkpoint/index.js";
+import {
+  type CheckpointDir,
+  expectedTensors,
+  openCheckpointDir,
+  readVerified,
+  writeDurably,
+} from "../checkpoint/index.js";
 import { loraScale, type ThetaLayout, thetaLayout } from "../model/index.js";
 import { adamScalars } from "../optim/index.js";
 import type { LabelledTokens, TokenizedPair } from "../text/types.js";
@@ -29,7 +35,8 @@ const PREFERENCE_OUTPUTS = ["chosen", "rejected", "log_odds", "log_sigmoid_odds"
 const VECTORS = ["theta", "m", "v"] as const;
 
 /** Half of the logical cores: ONNX Runtime gains nothing from the second thread of a core. Two at least, if there are two. */
-export const defaultThreads = (): number => Math.max(Math.min(2, availableParallelism()), Math.floor(availableParallelism() / 2));
+export const defaultThreads = (): number =>
+  Math.max(Math.min(2, availableParallelism()), Math.floor(availableParallelism() / 2));
 
 /** Tokens scored in one run; scoring keeps no activations, so it may be more than a training step's. */
 const SCORE_TOKENS = 4096;
@@ -66,7 +73,10 @@ export class LocalPolicy {
   }
 
   info(): PolicyInfo {
-    const parameters = expectedTensors(this.checkpoint.config).reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+    const parameters = expectedTensors(this.checkpoint.config).reduce(
+      (sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1),
+      0,
+    );
     return {
       model: this.options.model,
       modelHash: this.modelHash,
@@ -88,7 +98,14 @@ export class LocalPolicy {
     const withPairs = options.loss === "orpo" && batch.pairs.length > 0;
     if (options.loss === "orpo" && !withPairs) throw new Error("an ORPO step needs at least one pair; none was given");
     let gradient: Feed = { data: new Float32Array(this.layout.length), dims: [this.layout.length] };
-    const seen = { loss: 0, nll: 0, chosen: [] as number[], rejected: [] as number[], logOdds: [] as number[], logSigmoidOdds: [] as number[] };
+    const seen = {
+      loss: 0,
+      nll: 0,
+      chosen: [] as number[],
+      rejected: [] as number[],
+      logOdds: [] as number[],
+      logSigmoidOdds: [] as number[],
+    };
     for (const [i, rows] of micro.entries()) {
       const last = i === micro.length - 1;
       const outputs = ["loss", "nll", "sum_gradient", ...(withPairs ? PREFERENCE_OUTPUTS : [])];
@@ -124,7 +141,11 @@ export class LocalPolicy {
     return scores;
   }
 
-  async generate(requests: readonly GenerateRequest[], options: SamplingOptions, hooks: GeneratorHooks): Promise<Generation[]> {
+  async generate(
+    requests: readonly GenerateRequest[],
+    options: SamplingOptions,
+    hooks: GeneratorHooks,
+  ): Promise<Generation[]> {
     const program = await this.program("generate");
     const theta = options.adapter === "off" ? adapterOff(this.layout, this.theta) : this.theta;
     return generate(program, this.checkpoint.config, theta, requests, options, hooks);
@@ -148,13 +169,22 @@ export class LocalPolicy {
   async loadCheckpoint(directory: string): Promise<Readonly<Record<string, unknown>>> {
     const { path, identity } = await readVerified(directory);
     const mine = this.identity();
-    const differences = Object.entries(mine).filter(([key, value]) => JSON.stringify(identity[key]) !== JSON.stringify(value));
+    const differences = Object.entries(mine).filter(
+      ([key, value]) => JSON.stringify(identity[key]) !== JSON.stringify(value),
+    );
     if (differences.length > 0) {
-      const list = differences.map(([key, value]) => `${key}: expected ${JSON.stringify(value)}, found ${JSON.stringify(identity[key])}`);
-      throw new Error(`${directory} belongs to another model or training set-up:\n  - ${list.join("\n  - ")}\nOpen the policy as it was then, or start anew.`);
+      const list = differences.map(
+        ([key, value]) => `${key}: expected ${JSON.stringify(value)}, found ${JSON.stringify(identity[key])}`,
+      );
+      throw new Error(
+        `${directory} belongs to another model or training set-up:\n  - ${list.join("\n  - ")}\nOpen the policy as it was then, or start anew.`,
+      );
     }
     const vectors = await readVectors(path, VECTORS, this.layout.length);
-    const state = JSON.parse(await readFile(join(path, "trainer_state.json"), "utf8")) as { global_step: number; extra: Record<string, unknown> };
+    const state = JSON.parse(await readFile(join(path, "trainer_state.json"), "utf8")) as {
+      global_step: number;
+      extra: Record<string, unknown>;
+    };
     this.theta = vectors.theta;
     this.m = vectors.m;
     this.v = vectors.v;
@@ -189,8 +219,17 @@ export class LocalPolicy {
     const open = this.programs.get(name);
     if (open !== undefined) return open;
     const started = performance.now();
-    const source: ProgramSource = { checkpoint: this.checkpoint, layout: this.layout, loraScale: loraScale(this.options.trainable) };
-    const graph = name === "score" ? scoreProgram(source) : name === "generate" ? generateProgram(source) : trainProgram(source, name === "train-sft" ? "sft" : "orpo");
+    const source: ProgramSource = {
+      checkpoint: this.checkpoint,
+      layout: this.layout,
+      loraScale: loraScale(this.options.trainable),
+    };
+    const graph =
+      name === "score"
+        ? scoreProgram(source)
+        : name === "generate"
+          ? generateProgram(source)
+          : trainProgram(source, name === "train-sft" ? "sft" : "orpo");
     const threads = this.options.threads ?? defaultThreads();
     const program = await openSession(graph, name, { weightsFolder: this.weightsFolder, threads });
     this.sessionMs += performance.now() - started;
@@ -236,7 +275,9 @@ export class LocalPolicy {
     const bad = gradient.findIndex((value) => !Number.isFinite(value));
     const where = this.layout.entries.find(({ offset, size }) => bad >= offset && bad < offset + size);
     const what = where === undefined ? `the loss is ${loss}` : `the gradient of ${where.name} is ${gradient[bad]}`;
-    throw new Error(`step ${this.step + 1} was not taken: ${what}. Lower the learning rate, or continue from the last checkpoint.`);
+    throw new Error(
+      `step ${this.step + 1} was not taken: ${what}. Lower the learning rate, or continue from the last checkpoint.`,
+    );
   }
 }
 
@@ -274,6 +315,9 @@ function sumByReply(rows: MicroBatch, logps: Float32Array, pairs: readonly Token
       for (let n = 0; n < N; n += 1) if (weights[p * N + n] !== 0) sum += logps[n] as number;
       return { sum, count: labels.reduce((a, b) => a + b, 0) };
     };
-    scores[index] = { chosen: side(rows.chosenWeights, pair.chosen.labels), rejected: side(rows.rejectedWeights, pair.rejected.labels) };
+    scores[index] = {
+      chosen: side(rows.chosenWeights, pair.chosen.labels),
+      rejected: side(rows.rejectedWeights, pair.rejected.labels),
+    };
   });
 }

@@ -3,7 +3,15 @@ import { gradients } from "../autodiff/index.js";
 import type { CheckpointDir } from "../checkpoint/types.js";
 import { addDims, type Graph, GraphBuilder, type Value } from "../graph/index.js";
 import { nllLoss, orpoTerm, tokenLogps, weightedLogps } from "../losses/index.js";
-import { cachedVisibility, decoder, logits, openParameters, packedVisibility, type Parameters, type ThetaLayout } from "../model/index.js";
+import {
+  cachedVisibility,
+  decoder,
+  logits,
+  openParameters,
+  type Parameters,
+  packedVisibility,
+  type ThetaLayout,
+} from "../model/index.js";
 import { adamw, clipByGlobalNorm } from "../optim/index.js";
 
 /** What every program of one policy is built from. */
@@ -63,7 +71,13 @@ function withPreference(g: GraphBuilder, nll: Value, logps: Value): Value {
   const weights = (name: string): Value => g.input(name, "float32", ["pairs", "labels"]);
   const chosen = weightedLogps(g, weights("chosen_weights"), logps);
   const rejected = weightedLogps(g, weights("rejected_weights"), logps);
-  const term = orpoTerm(g, chosen, rejected, g.input("pair_weights", "float32", ["pairs"]), g.input("beta", "float32", []));
+  const term = orpoTerm(
+    g,
+    chosen,
+    rejected,
+    g.input("pair_weights", "float32", ["pairs"]),
+    g.input("beta", "float32", []),
+  );
   g.output("chosen", chosen);
   g.output("rejected", rejected);
   g.output("log_odds", term.logOdds);
@@ -94,7 +108,10 @@ function decayMask(g: GraphBuilder, { entries }: ThetaLayout): Value {
     if (last?.decay === decay) last.size += size;
     else runs.push({ decay, size });
   }
-  return g.concat(runs.map(({ decay, size }) => g.filled(size, decay ? 1 : 0)), 0);
+  return g.concat(
+    runs.map(({ decay, size }) => g.filled(size, decay ? 1 : 0)),
+    0,
+  );
 }
 
 /** Name of the cache tensors of a layer, in and out. */
@@ -117,8 +134,14 @@ export function generateProgram({ checkpoint, layout, loraScale }: ProgramSource
   const positions = g.input("positions", "int32", ["batch", "time"]);
   const keys = addDims("past", "time");
   const valid = g.input("valid_keys", "int32", ["batch", keys]);
-  const visible = cachedVisibility(g, valid, g.input("query_order", "int32", ["time"]), g.input("key_order", "int32", [keys]));
-  const cache = (name: string): Value => g.input(name, "float32", ["batch", config.numKeyValueHeads, "past", config.headDim]);
+  const visible = cachedVisibility(
+    g,
+    valid,
+    g.input("query_order", "int32", ["time"]),
+    g.input("key_order", "int32", [keys]),
+  );
+  const cache = (name: string): Value =>
+    g.input(name, "float32", ["batch", config.numKeyValueHeads, "past", config.headDim]);
   const layers = Array.from({ length: config.numHiddenLayers }, (_, layer) => cacheNames(layer));
   const past = layers.map((names) => ({ key: cache(names.past[0]), value: cache(names.past[1]) }));
   const { hidden, present } = decoder(g, config, parameters, { ids, positions, visible, past });

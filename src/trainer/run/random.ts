@@ -15,7 +15,10 @@ function multiplyWide(a: number, b: number): readonly [number, number] {
 }
 
 /** Philox 4×32-10 (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3"): four 32-bit words. */
-export function philox(counter: readonly [number, number, number, number], key: readonly [number, number]): readonly number[] {
+export function philox(
+  counter: readonly [number, number, number, number],
+  key: readonly [number, number],
+): readonly number[] {
   let [c0, c1, c2, c3] = counter;
   let [k0, k1] = key;
   for (let round = 0; round < ROUNDS; round += 1) {

@@ -50,7 +50,9 @@ function draw(weights: Float64Array, noise: number): number {
 
 /** Nucleus sampling (Holtzman et al. 2019, arXiv 1904.09751): tokens by falling weight, ties by id. */
 function drawFromNucleus(weights: Float64Array, topP: number, noise: number): number {
-  const order = Array.from(weights, (_, i) => i).sort((a, b) => (weights[b] as number) - (weights[a] as number) || a - b);
+  const order = Array.from(weights, (_, i) => i).sort(
+    (a, b) => (weights[b] as number) - (weights[a] as number) || a - b,
+  );
   const total = weights.reduce((a, b) => a + b, 0);
   let kept = 0;
   let mass = 0;

@@ -24,7 +24,11 @@ export interface Program {
 }
 
 /** Compiles a graph for the CPU. Without arena and memory pattern the peak is half as high, at the same speed. */
-export async function openSession(graph: Graph, name: string, { weightsFolder, threads }: SessionOptions): Promise<Program> {
+export async function openSession(
+  graph: Graph,
+  name: string,
+  { weightsFolder, threads }: SessionOptions,
+): Promise<Program> {
   const session = await InferenceSession.create(encodeModel(graph, name), {
     executionProviders: ["cpu"],
     intraOpNumThreads: threads,

@@ -31,7 +31,13 @@ export async function writeTrained(
     const present = new Set(await readdir(checkpoint.path));
     const files = TOKENIZER_FILES.filter((file) => present.has(file)).map((file) => join(checkpoint.path, file));
     const dtype = checkpoint.tensors.get("model.embed_tokens.weight")?.dtype ?? "F32";
-    await writeModelDir(directory, checkpoint.config, slices, dtype === "F16" || dtype === "BF16" ? dtype : "F32", files);
+    await writeModelDir(
+      directory,
+      checkpoint.config,
+      slices,
+      dtype === "F16" || dtype === "BF16" ? dtype : "F32",
+      files,
+    );
     return;
   }
   const { r, loraAlpha, targetModules } = trainable;
@@ -54,12 +60,17 @@ export async function writeTrained(
 }
 
 /** Theta from a PEFT adapter directory. Its rank, alpha and layers must be those of `trainable`. */
-export async function readTrained(directory: string, trainable: TrainableSpec, layout: ThetaLayout): Promise<Float32Array> {
+export async function readTrained(
+  directory: string,
+  trainable: TrainableSpec,
+  layout: ThetaLayout,
+): Promise<Float32Array> {
   if (trainable.kind !== "lora") throw new Error(`${directory} is an adapter; open the policy with a LoRA to load it`);
   const { config, modules } = await readAdapterDir(directory);
   const problems: string[] = [];
   if (config.r !== trainable.r) problems.push(`rank: expected ${trainable.r}, found ${config.r}`);
-  if (config.loraAlpha !== trainable.loraAlpha) problems.push(`lora_alpha: expected ${trainable.loraAlpha}, found ${config.loraAlpha}`);
+  if (config.loraAlpha !== trainable.loraAlpha)
+    problems.push(`lora_alpha: expected ${trainable.loraAlpha}, found ${config.loraAlpha}`);
   const values = new Map<string, Float32Array>(
     modules.flatMap(({ path, loraA, loraB }) => [
       [`${path}.lora_A.weight`, loraA] as const,
@@ -74,7 +85,8 @@ export async function readTrained(directory: string, trainable: TrainableSpec, l
     values.delete(name);
   }
   for (const name of values.keys()) problems.push(`${name}: not trained by this policy`);
-  if (problems.length > 0) throw new Error(`the adapter in ${directory} does not fit:\n  - ${problems.slice(0, 12).join("\n  - ")}`);
+  if (problems.length > 0)
+    throw new Error(`the adapter in ${directory} does not fit:\n  - ${problems.slice(0, 12).join("\n  - ")}`);
   return theta;
 }
 
@@ -100,7 +112,9 @@ export async function readVectors<K extends string>(
   const read = async (name: K): Promise<readonly [K, Float32Array]> => {
     const entry = entries.find((candidate) => candidate.name === name);
     if (entry === undefined || entry.shape[0] !== length) {
-      throw new Error(`${file}: expected ${name} of ${length} numbers, found ${entry === undefined ? "none" : entry.shape[0]}`);
+      throw new Error(
+        `${file}: expected ${name} of ${length} numbers, found ${entry === undefined ? "none" : entry.shape[0]}`,
+      );
     }
     return [name, await readTensorFloat32(entry)];
   };

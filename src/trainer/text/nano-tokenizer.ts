@@ -13,7 +13,11 @@ export interface TokenizerFiles {
 }
 
 /** Trains a byte-level BPE in which each of `wholeWords` is one token, with the chat template and markers of nano. */
-export function createTokenizerFiles(texts: readonly string[], wholeWords: readonly string[], modelMaxLength: number): TokenizerFiles {
+export function createTokenizerFiles(
+  texts: readonly string[],
+  wholeWords: readonly string[],
+  modelMaxLength: number,
+): TokenizerFiles {
   const specialTokens = NANO_SPECIAL_TOKENS;
   const tokenizer = trainByteLevelBpe({ texts, specialTokens, wholeWords, extraMerges: FREQUENT_MERGES });
   const config = tokenizerConfigJson({

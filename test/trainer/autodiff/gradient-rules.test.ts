@@ -27,13 +27,23 @@ const bool = (g: GraphBuilder, shape: readonly number[], values: readonly number
 const [a, b] = [0, 1];
 const at = (inputs: readonly Value[], i: number): Value => inputs[i] as Value;
 
-const pair = (claim: string, shapes: Case["shapes"], op: (g: GraphBuilder, x: Value, y: Value) => Value, range?: Case["range"]): Case => ({
+const pair = (
+  claim: string,
+  shapes: Case["shapes"],
+  op: (g: GraphBuilder, x: Value, y: Value) => Value,
+  range?: Case["range"],
+): Case => ({
   claim,
   shapes,
   build: (g, xs) => op(g, at(xs, a), at(xs, b)),
   ...(range === undefined ? {} : { range }),
 });
-const single = (claim: string, shape: readonly number[], op: (g: GraphBuilder, x: Value) => Value, range?: Case["range"]): Case => ({
+const single = (
+  claim: string,
+  shape: readonly number[],
+  op: (g: GraphBuilder, x: Value) => Value,
+  range?: Case["range"],
+): Case => ({
   claim,
   shapes: [shape],
   build: (g, xs) => op(g, at(xs, a)),
@@ -48,13 +58,39 @@ const tables = (g: GraphBuilder) => {
 
 const cases: { readonly [K in OpType]?: readonly Case[] } = {
   Add: [
-    pair("same shapes", [[2, 3], [2, 3]], (g, x, y) => g.add(x, y)),
-    pair("a row is broadcast over leading and inner dims", [[2, 3, 4], [3, 1]], (g, x, y) => g.add(x, y)),
-    { claim: "a symbolic batch is summed", shapes: [[3, 4], [4]], symbols: { "0,0": "batch" }, build: (g, xs) => g.add(at(xs, a), at(xs, b)) },
+    pair(
+      "same shapes",
+      [
+        [2, 3],
+        [2, 3],
+      ],
+      (g, x, y) => g.add(x, y),
+    ),
+    pair(
+      "a row is broadcast over leading and inner dims",
+      [
+        [2, 3, 4],
+        [3, 1],
+      ],
+      (g, x, y) => g.add(x, y),
+    ),
+    {
+      claim: "a symbolic batch is summed",
+      shapes: [[3, 4], [4]],
+      symbols: { "0,0": "batch" },
+      build: (g, xs) => g.add(at(xs, a), at(xs, b)),
+    },
   ],
   Sub: [pair("both sides, broadcast", [[4], [2, 4]], (g, x, y) => g.sub(x, y))],
   Mul: [
-    pair("both sides, broadcast", [[2, 1, 3], [4, 3]], (g, x, y) => g.mul(x, y)),
+    pair(
+      "both sides, broadcast",
+      [
+        [2, 1, 3],
+        [4, 3],
+      ],
+      (g, x, y) => g.mul(x, y),
+    ),
     single("a value times itself adds up", [3, 2], (g, x) => g.mul(x, x)),
   ],
   Div: [pair("both sides, broadcast", [[2, 3], [3]], (g, x, y) => g.div(x, y), positive)],
@@ -67,19 +103,77 @@ const cases: { readonly [K in OpType]?: readonly Case[] } = {
   Sigmoid: [single("y(1 - y)", [5], (g, x) => g.sigmoid(x))],
   Softplus: [single("σ(x)", [5], (g, x) => g.softplus(x), [-4, 4])],
   MatMul: [
-    pair("two matrices", [[3, 4], [4, 2]], (g, x, y) => g.matmul(x, y)),
-    pair("a shared right matrix sums over rows", [[2, 3, 4], [4, 5]], (g, x, y) => g.matmul(x, y)),
-    pair("broadcast batches", [[2, 3, 2, 4], [1, 3, 4, 2]], (g, x, y) => g.matmul(x, y)),
+    pair(
+      "two matrices",
+      [
+        [3, 4],
+        [4, 2],
+      ],
+      (g, x, y) => g.matmul(x, y),
+    ),
+    pair(
+      "a shared right matrix sums over rows",
+      [
+        [2, 3, 4],
+        [4, 5],
+      ],
+      (g, x, y) => g.matmul(x, y),
+    ),
+    pair(
+      "broadcast batches",
+      [
+        [2, 3, 2, 4],
+        [1, 3, 4, 2],
+      ],
+      (g, x, y) => g.matmul(x, y),
+    ),
   ],
   FusedMatMul: [
-    pair("A Bᵀ with a shared right matrix", [[2, 3, 4], [5, 4]], (g, x, y) => g.fusedMatMul(x, y, { transB: true, alpha: 0.5 })),
-    pair("batched A Bᵀ", [[2, 2, 3, 4], [2, 2, 5, 4]], (g, x, y) => g.fusedMatMul(x, y, { transB: true, alpha: 2 })),
-    pair("batched Aᵀ B", [[2, 4, 3], [2, 4, 5]], (g, x, y) => g.fusedMatMul(x, y, { transA: true })),
-    pair("batched Aᵀ Bᵀ", [[2, 4, 3], [2, 5, 4]], (g, x, y) => g.fusedMatMul(x, y, { transA: true, transB: true, alpha: -1 })),
-    pair("Aᵀ B of matrices", [[4, 3], [4, 5]], (g, x, y) => g.fusedMatMul(x, y, { transA: true, alpha: 3 })),
+    pair(
+      "A Bᵀ with a shared right matrix",
+      [
+        [2, 3, 4],
+        [5, 4],
+      ],
+      (g, x, y) => g.fusedMatMul(x, y, { transB: true, alpha: 0.5 }),
+    ),
+    pair(
+      "batched A Bᵀ",
+      [
+        [2, 2, 3, 4],
+        [2, 2, 5, 4],
+      ],
+      (g, x, y) => g.fusedMatMul(x, y, { transB: true, alpha: 2 }),
+    ),
+    pair(
+      "batched Aᵀ B",
+      [
+        [2, 4, 3],
+        [2, 4, 5],
+      ],
+      (g, x, y) => g.fusedMatMul(x, y, { transA: true }),
+    ),
+    pair(
+      "batched Aᵀ Bᵀ",
+      [
+        [2, 4, 3],
+        [2, 5, 4],
+      ],
+      (g, x, y) => g.fusedMatMul(x, y, { transA: true, transB: true, alpha: -1 }),
+    ),
+    pair(
+      "Aᵀ B of matrices",
+      [
+        [4, 3],
+        [4, 5],
+      ],
+      (g, x, y) => g.fusedMatMul(x, y, { transA: true, alpha: 3 }),
+    ),
   ],
   Softmax: [single("rows", [3, 5], (g, x) => g.softmax(x), [-2, 2])],
-  SimplifiedLayerNormalization: [pair("input and weight", [[2, 3, 6], [6]], (g, x, w) => g.rmsNorm(x, w, 1e-5)[0], positive)],
+  SimplifiedLayerNormalization: [
+    pair("input and weight", [[2, 3, 6], [6]], (g, x, w) => g.rmsNorm(x, w, 1e-5)[0], positive),
+  ],
   RotaryEmbedding: [
     single("is undone by the opposite angle", [2, 2, 3, 6], (g, x) => {
       const positions = g.cast(int32(g, "positions", [2, 3], [0, 1, 2, 4, 3, 1]), "int64");
@@ -91,12 +185,42 @@ const cases: { readonly [K in OpType]?: readonly Case[] } = {
     single("keeps dims", [2, 3, 4], (g, x) => g.reduceSum(g.mul(x, x), [1], true)),
     single("drops dims", [2, 3, 4], (g, x) => g.reduceSum(g.mul(x, x), [0, 2])),
     single("of everything", [2, 3], (g, x) => g.sumAll(g.mul(x, x))),
-    { claim: "drops a dim between two symbolic ones", shapes: [[2, 3, 4]], symbols: { "0,0": "batch", "0,1": "time" }, build: (g, xs) => g.reduceSum(g.mul(at(xs, a), at(xs, a)), [2]) },
+    {
+      claim: "drops a dim between two symbolic ones",
+      shapes: [[2, 3, 4]],
+      symbols: { "0,0": "batch", "0,1": "time" },
+      build: (g, xs) => g.reduceSum(g.mul(at(xs, a), at(xs, a)), [2]),
+    },
   ],
   Transpose: [single("turns back", [2, 3, 4], (g, x) => g.transpose(x, [2, 0, 1]))],
-  Reshape: [{ claim: "with a symbolic dim", shapes: [[2, 3, 4]], symbols: { "0,0": "batch" }, build: (g, xs) => g.reshape(at(xs, a), ["rows", 4]) }],
-  Expand: [pair("sums over what was repeated", [[2, 1, 3], [2, 4, 3]], (g, x, y) => g.mul(g.expandLike(x, y), y))],
-  Concat: [pair("cuts the gradient up", [[2, 3], [2, 2]], (g, x, y) => g.concat([x, y, x], 1))],
+  Reshape: [
+    {
+      claim: "with a symbolic dim",
+      shapes: [[2, 3, 4]],
+      symbols: { "0,0": "batch" },
+      build: (g, xs) => g.reshape(at(xs, a), ["rows", 4]),
+    },
+  ],
+  Expand: [
+    pair(
+      "sums over what was repeated",
+      [
+        [2, 1, 3],
+        [2, 4, 3],
+      ],
+      (g, x, y) => g.mul(g.expandLike(x, y), y),
+    ),
+  ],
+  Concat: [
+    pair(
+      "cuts the gradient up",
+      [
+        [2, 3],
+        [2, 2],
+      ],
+      (g, x, y) => g.concat([x, y, x], 1),
+    ),
+  ],
   Split: [
     single("an unread part has gradient zero", [6, 2], (g, x) => {
       const [first, , last] = g.split(x, 0, [1, 2, 3]) as readonly [Value, Value, Value];
@@ -104,11 +228,16 @@ const cases: { readonly [K in OpType]?: readonly Case[] } = {
     }),
   ],
   Gather: [single("rows read twice add up", [4, 3], (g, x) => g.gather(x, int32(g, "rows", [2, 2], [1, 3, 1, 0])))],
-  GatherElements: [single("one element a row", [3, 4], (g, x) => g.gatherElements(x, int32(g, "columns", [3, 1], [2, 0, 3]), 1))],
-  Where: [pair("goes to the side that was taken", [[2, 3], [3]], (g, x, y) => g.where(bool(g, [2, 3], [1, 0, 1, 0, 0, 1]), x, y))],
+  GatherElements: [
+    single("one element a row", [3, 4], (g, x) => g.gatherElements(x, int32(g, "columns", [3, 1], [2, 0, 3]), 1)),
+  ],
+  Where: [
+    pair("goes to the side that was taken", [[2, 3], [3]], (g, x, y) =>
+      g.where(bool(g, [2, 3], [1, 0, 1, 0, 0, 1]), x, y),
+    ),
+  ],
   Cast: [single("comes back in the input's dtype", [3], (g, x) => g.cast(g.cast(x, "float32"), "float32"))],
 };
-
 
 const withRule = OP_TYPES.filter((op) => !("none" in gradientRules[op]));
 
@@ -132,7 +261,12 @@ describe("gradient rules", () => {
 });
 
 /** ⟨∇f, d⟩ by the rules, and the difference quotient of f along d, for f = Σ y · w with random w. */
-async function compare({ shapes, symbols, build, range = [-1, 1] }: Case): Promise<{ directional: number; numeric: number }> {
+async function compare({
+  shapes,
+  symbols,
+  build,
+  range = [-1, 1],
+}: Case): Promise<{ directional: number; numeric: number }> {
   const rng = createRng(11, JSON.stringify(shapes));
   const draw = (size: number, [low, high]: readonly [number, number]): Float32Array =>
     Float32Array.from({ length: size }, () => low + rng.uniform() * (high - low));
@@ -141,7 +275,13 @@ async function compare({ shapes, symbols, build, range = [-1, 1] }: Case): Promi
   const directions = sizes.map((size) => draw(size, [-1, 1]));
 
   const g = new GraphBuilder();
-  const inputs = shapes.map((shape, i) => g.input(`x${i}`, "float32", shape.map((dim, axis) => symbols?.[`${i},${axis}`] ?? dim)));
+  const inputs = shapes.map((shape, i) =>
+    g.input(
+      `x${i}`,
+      "float32",
+      shape.map((dim, axis) => symbols?.[`${i},${axis}`] ?? dim),
+    ),
+  );
   const y = build(g, inputs);
   const loss = g.sumAll(g.mul(y, g.softplus(g.scale(y, 0.7)))); // every element of y gets a gradient of its own
   g.output("loss", loss);
@@ -152,7 +292,9 @@ async function compare({ shapes, symbols, build, range = [-1, 1] }: Case): Promi
   const feeds = (step: number): Record<string, Feed> =>
     Object.fromEntries(
       shapes.map((dims, i) => {
-        const data = (values[i] as Float32Array).map((x, j) => x + step * ((directions[i] as Float32Array)[j] as number));
+        const data = (values[i] as Float32Array).map(
+          (x, j) => x + step * ((directions[i] as Float32Array)[j] as number),
+        );
         return [`x${i}`, { data, dims }];
       }),
     );
@@ -167,7 +309,8 @@ async function compare({ shapes, symbols, build, range = [-1, 1] }: Case): Promi
     });
   });
   const h = 2e-2; // five-point stencil: the error of the difference is O(h⁴), that of float32 about 1e-6 / h
-  const lossAt = async (step: number): Promise<number> => floatsOf((await runGraph(graph, feeds(step), ["loss"]))["loss"])[0] as number;
+  const lossAt = async (step: number): Promise<number> =>
+    floatsOf((await runGraph(graph, feeds(step), ["loss"]))["loss"])[0] as number;
   const [far, near] = [(await lossAt(2 * h)) - (await lossAt(-2 * h)), (await lossAt(h)) - (await lossAt(-h))];
   return { directional, numeric: (8 * near - far) / (12 * h) };
 }

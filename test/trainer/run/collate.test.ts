@@ -21,7 +21,11 @@ const weights = { text: 1, pairNll: 1, nllOver: "prompt+chosen", pair: 1 } as co
 
 describe("collate", () => {
   it("starts both replies at the position behind the prompt, on branches of their own", () => {
-    const pair = { prompt: Int32Array.from([7, 8]), chosen: { ids: Int32Array.from([1, 2]), labels: Uint8Array.from([1, 1]) }, rejected: { ids: Int32Array.from([3]), labels: Uint8Array.from([1]) } };
+    const pair = {
+      prompt: Int32Array.from([7, 8]),
+      chosen: { ids: Int32Array.from([1, 2]), labels: Uint8Array.from([1, 1]) },
+      rejected: { ids: Int32Array.from([3]), labels: Uint8Array.from([1]) },
+    };
     const [batch] = collate([pair], [], weights, 100);
     expect([...(batch?.ids ?? [])]).toEqual([7, 8, 1, 2, 3]);
     expect([...(batch?.positions ?? [])]).toEqual([0, 1, 2, 3, 2]);
@@ -36,7 +40,8 @@ describe("collate", () => {
 
   it("keeps every label whatever the size of a micro-batch", () => {
     const texts = [reply(50), reply(2), reply(60)];
-    const count = (maxTokens: number): number => collate(pairs, texts, weights, maxTokens).reduce((sum, batch) => sum + batch.targets.length, 0);
+    const count = (maxTokens: number): number =>
+      collate(pairs, texts, weights, maxTokens).reduce((sum, batch) => sum + batch.targets.length, 0);
     expect(count(1)).toBe(count(10_000));
   });
 
@@ -73,7 +78,15 @@ describe("prefix sharing and packing", () => {
     const [pair] = pairs as [TokenizedPair];
     const ids = Int32Array.from([...pair.prompt, ...pair.chosen.ids]);
     const text = { ids, labels: new Uint8Array(ids.length).fill(1) };
-    const options = { learningRate: 0, beta: 0, maxGradNorm: 1, weightDecay: 0, textWeight: 1, nllOver: "prompt+chosen", maxTokens: 999 } as const;
+    const options = {
+      learningRate: 0,
+      beta: 0,
+      maxGradNorm: 1,
+      weightDecay: 0,
+      textWeight: 1,
+      nllOver: "prompt+chosen",
+      maxTokens: 999,
+    } as const;
     const plain = await policy.trainStep({ pairs: [], texts: [text] }, { ...options, loss: "sft" });
     const shared = await policy.trainStep({ pairs: [pair], texts: [] }, { ...options, loss: "orpo" });
     expect(shared["nll_loss"]).toBeCloseTo(plain["nll_loss"] as number, 5);

@@ -2,7 +2,14 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { expectedTensors, openCheckpointDir } from "../../../src/trainer/checkpoint/index.js";
 import { GraphBuilder } from "../../../src/trainer/graph/index.js";
-import { decoder, logits, openParameters, packedVisibility, type TrainableSpec, thetaLayout } from "../../../src/trainer/model/index.js";
+import {
+  decoder,
+  logits,
+  openParameters,
+  packedVisibility,
+  type TrainableSpec,
+  thetaLayout,
+} from "../../../src/trainer/model/index.js";
 import { collate } from "../../../src/trainer/run/collate.js";
 import { openPolicy, type Policy, type StepOptions } from "../../../src/trainer/run/index.js";
 import { initialTheta } from "../../../src/trainer/run/initial-theta.js";
@@ -34,14 +41,22 @@ async function openSource(model: string, trainable: TrainableSpec) {
 }
 
 /** Logits of one plain row, [time · vocabulary]. */
-async function rowLogits(model: string, trainable: TrainableSpec, theta: Float32Array | undefined, ids: readonly number[]) {
+async function rowLogits(
+  model: string,
+  trainable: TrainableSpec,
+  theta: Float32Array | undefined,
+  ids: readonly number[],
+) {
   const { checkpoint, layout, loraScale } = await openSource(model, trainable);
   const g = new GraphBuilder();
   const cell = (name: string) => g.input(name, "int32", ["batch", "time"]);
   const parameters = openParameters(g, checkpoint, layout, g.input("theta", "float32", [layout.length]), loraScale);
   const visible = packedVisibility(g, cell("items"), cell("branches"), g.input("order", "int32", ["time"]));
   const inputs = { ids: cell("ids"), positions: cell("positions"), visible };
-  g.output("logits", logits(g, checkpoint.config, parameters, decoder(g, checkpoint.config, parameters, inputs).hidden));
+  g.output(
+    "logits",
+    logits(g, checkpoint.config, parameters, decoder(g, checkpoint.config, parameters, inputs).hidden),
+  );
   const T = ids.length;
   const order = ids.map((_, i) => i);
   const zeros = ids.map(() => 0);
@@ -86,10 +101,17 @@ describe.each(GOLDEN_NAMES)("%s", (name) => {
     const text = goldenText((golden.sequences[1] as { ids: number[] }).ids);
     const weights = { text: 1 / (text.ids.length - 1), pairNll: 0, nllOver: "chosen", pair: 0 } as const;
     const [rows] = collate([], [text], weights, 4096);
-    const gradient = await stepGradient(source, "sft", rows as NonNullable<typeof rows>, await initialTheta(source.checkpoint, source.layout, FULL, 0));
+    const gradient = await stepGradient(
+      source,
+      "sft",
+      rows as NonNullable<typeof rows>,
+      await initialTheta(source.checkpoint, source.layout, FULL, 0),
+    );
     for (const entry of source.layout.entries) {
       const expected = await tensor(`nll_grad.${entry.name}`);
-      expect(relativeError(gradient.slice(entry.offset, entry.offset + entry.size), expected), entry.name).toBeLessThan(1e-3);
+      expect(relativeError(gradient.slice(entry.offset, entry.offset + entry.size), expected), entry.name).toBeLessThan(
+        1e-3,
+      );
     }
   });
 
@@ -103,7 +125,9 @@ describe.each(GOLDEN_NAMES)("%s", (name) => {
     const gradient = await stepGradient(source, "orpo", rows as NonNullable<typeof rows>, theta);
     for (const entry of source.layout.entries) {
       const expected = await tensor(`${which}_grad.base_model.model.${entry.name}`);
-      expect(relativeError(gradient.slice(entry.offset, entry.offset + entry.size), expected), entry.name).toBeLessThan(1e-3);
+      expect(relativeError(gradient.slice(entry.offset, entry.offset + entry.size), expected), entry.name).toBeLessThan(
+        1e-3,
+      );
     }
   });
 
@@ -148,9 +172,14 @@ describe.each(GOLDEN_NAMES)("%s", (name) => {
     await policy.loadAdapter(adapter);
     const prompt = Int32Array.from(golden.greedy.prompt);
     const options = { maxNewTokens: 12, temperature: 1, topP: 0.9, stopTokenIds: [] };
-    const generations = await policy.generate([1, 2, 3].map((seed) => ({ ids: prompt, seed })), options);
+    const generations = await policy.generate(
+      [1, 2, 3].map((seed) => ({ ids: prompt, seed })),
+      options,
+    );
     const reply = (ids: Int32Array) => ({ ids, labels: new Uint8Array(ids.length).fill(1) });
-    const scores = await policy.scorePairs(generations.map(({ ids }) => ({ prompt, chosen: reply(ids), rejected: reply(ids) })));
+    const scores = await policy.scorePairs(
+      generations.map(({ ids }) => ({ prompt, chosen: reply(ids), rejected: reply(ids) })),
+    );
     generations.forEach(({ logps }, i) => {
       const sum = logps.reduce((a, b) => a + b, 0);
       expect(Math.abs((scores[i]?.chosen.sum ?? 0) - sum)).toBeLessThan(1e-4);
@@ -160,7 +189,12 @@ describe.each(GOLDEN_NAMES)("%s", (name) => {
 
 type Source = Awaited<ReturnType<typeof openSource>>;
 
-async function stepGradient(source: Source, loss: "sft" | "orpo", rows: ReturnType<typeof collate>[number], theta: Float32Array) {
+async function stepGradient(
+  source: Source,
+  loss: "sft" | "orpo",
+  rows: ReturnType<typeof collate>[number],
+  theta: Float32Array,
+) {
   const N = rows.targets.length;
   const P = rows.pairs.length;
   const cells = (data: Int32Array): Feed => ({ data, dims: [rows.rows, rows.time] });
@@ -172,7 +206,10 @@ async function stepGradient(source: Source, loss: "sft" | "orpo", rows: ReturnTy
     positions: cells(rows.positions),
     items: cells(rows.items),
     branches: cells(rows.branches),
-    order: int32(Array.from({ length: rows.time }, (_, i) => i), [rows.time]),
+    order: int32(
+      Array.from({ length: rows.time }, (_, i) => i),
+      [rows.time],
+    ),
     label_rows: int32([...rows.labelRows], [N]),
     targets: int32([...rows.targets], [N]),
     nll_weights: vector(rows.nllWeights),

@@ -61,9 +61,16 @@ describe("a policy", () => {
   });
 
   it("refuses a checkpoint of another model before it reads it", async () => {
-    const stranger = await openPolicy({ model: goldenFolder("gqa-untied").model, trainable: GOLDEN_LORA, seed: 1, threads: 1 });
+    const stranger = await openPolicy({
+      model: goldenFolder("gqa-untied").model,
+      trainable: GOLDEN_LORA,
+      seed: 1,
+      threads: 1,
+    });
     try {
-      await expect(stranger.loadCheckpoint(join(folder, "checkpoint-2"))).rejects.toThrow(/another model.*\n.*baseModel: expected/);
+      await expect(stranger.loadCheckpoint(join(folder, "checkpoint-2"))).rejects.toThrow(
+        /another model.*\n.*baseModel: expected/,
+      );
     } finally {
       await stranger.close();
     }
@@ -106,15 +113,20 @@ describe("a policy", () => {
 
   it("refuses a prompt that does not fit the context, with both numbers", async () => {
     const long = new Int32Array(600).fill(3);
-    await expect(policy.generate([{ ids: long, seed: 1 }], { maxNewTokens: 10_000, temperature: 0, topP: 1, stopTokenIds: [] })).rejects.toThrow(
-      /600 prompt tokens and 10000 new ones exceed the context of/,
-    );
+    await expect(
+      policy.generate([{ ids: long, seed: 1 }], { maxNewTokens: 10_000, temperature: 0, topP: 1, stopTokenIds: [] }),
+    ).rejects.toThrow(/600 prompt tokens and 10000 new ones exceed the context of/);
   });
 
   it("says so when its process dies, and rejects what was under way", async () => {
     const doomed = await open();
     const child = (doomed as unknown as { engine: { child: { kill(signal: string): void } } }).engine.child;
-    const running = doomed.generate([{ ids: prompt(1), seed: 1 }], { maxNewTokens: 300, temperature: 1, topP: 1, stopTokenIds: [] });
+    const running = doomed.generate([{ ids: prompt(1), seed: 1 }], {
+      maxNewTokens: 300,
+      temperature: 1,
+      topP: 1,
+      stopTokenIds: [],
+    });
     child.kill("SIGKILL");
     await expect(running).rejects.toThrow(/engine process ended \(SIGKILL\)/);
     await expect(doomed.stepCount()).rejects.toThrow(/engine process ended/);
@@ -122,6 +134,8 @@ describe("a policy", () => {
   });
 
   it("refuses a model that is not there, with what to do", async () => {
-    await expect(openPolicy({ model: join(folder, "nowhere"), trainable: GOLDEN_LORA, seed: 1 })).rejects.toThrow(/there is no directory/);
+    await expect(openPolicy({ model: join(folder, "nowhere"), trainable: GOLDEN_LORA, seed: 1 })).rejects.toThrow(
+      /there is no directory/,
+    );
   });
 });

@@ -6,9 +6,21 @@ import { sampleToken } from "../../../src/trainer/run/sample-token.js";
 describe("philox 4×32-10", () => {
   // Known answers of the authors' Random123 library.
   it.each([
-    [[0, 0, 0, 0], [0, 0], [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8]],
-    [[0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff], [0xffffffff, 0xffffffff], [0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd]],
-    [[0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344], [0xa4093822, 0x299f31d0], [0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1]],
+    [
+      [0, 0, 0, 0],
+      [0, 0],
+      [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8],
+    ],
+    [
+      [0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff],
+      [0xffffffff, 0xffffffff],
+      [0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd],
+    ],
+    [
+      [0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344],
+      [0xa4093822, 0x299f31d0],
+      [0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1],
+    ],
   ] as const)("counter %j, key %j", (counter, key, expected) => {
     expect(philox(counter, key)).toEqual(expected);
   });
@@ -26,7 +38,9 @@ function chiSquare(counts: readonly number[], probabilities: readonly number[]):
   const n = counts.reduce((a, b) => a + b, 0);
   return counts.reduce((sum, count, i) => {
     const expected = n * (probabilities[i] as number);
-    return expected === 0 ? sum + (count === 0 ? 0 : Number.POSITIVE_INFINITY) : sum + (count - expected) ** 2 / expected;
+    return expected === 0
+      ? sum + (count === 0 ? 0 : Number.POSITIVE_INFINITY)
+      : sum + (count - expected) ** 2 / expected;
   }, 0);
 }
 

@@ -1,0 +1,17 @@
+// Prints a line a source file, "src/path  sentence", from each file's @file comment: the file tree of docs/architecture.md.
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+const root = new URL("../", import.meta.url).pathname;
+const files = readdirSync(join(root, "src"), { recursive: true })
+  .map((path) => `src/${path.replaceAll("\\", "/")}`)
+  .filter((path) => path.endsWith(".ts"))
+  .sort();
+const width = Math.max(...files.map((file) => file.length));
+for (const file of files) {
+  const text = readFileSync(join(root, file), "utf8");
+  const [, sentence] = /@file\s+([\s\S]*?)\s*\*\//.exec(text) ?? [];
+  if (sentence === undefined) throw new Error(`${file} has no @file comment`);
+  const flat = sentence.replaceAll(/\s*\n\s*\*?\s*/g, " ");
+  process.stdout.write(`${file.padEnd(width)}  ${flat}\n`);
+}

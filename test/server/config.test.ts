@@ -1,0 +1,60 @@
+/** @file Settings: defaults by platform, and every problem in one message. */
+import { join } from "node:path";
+import { expect, it } from "vitest";
+import { dataFolder, NANO_MODEL, readConfig } from "../../src/server/config.js";
+
+it("keeps data where each platform keeps a user's application data", () => {
+  expect(dataFolder({}, "linux", "/home/u")).toBe("/home/u/.local/share/preflexor");
+  expect(dataFolder({ XDG_DATA_HOME: "/data" }, "linux", "/home/u")).toBe("/data/preflexor");
+  expect(dataFolder({ XDG_DATA_HOME: "relative" }, "linux", "/home/u")).toBe("/home/u/.local/share/preflexor");
+  expect(dataFolder({}, "darwin", "/Users/u")).toBe("/Users/u/Library/Application Support/preflexor");
+  expect(dataFolder({ LOCALAPPDATA: "/c/local" }, "win32", "/c/u")).toBe(join("/c/local", "preflexor"));
+});
+
+it("takes the package's model, and leaves out what is not set or empty", () => {
+  expect(readConfig({ PREFLEXOR_THREADS: "" }, "linux", "/home/u")).toEqual({
+    home: "/home/u/.local/share/preflexor",
+    model: NANO_MODEL,
+  });
+});
+
+it("reads every setting", () => {
+  const env = {
+    PREFLEXOR_HOME: "/data",
+    PREFLEXOR_MODEL: "/models/m",
+    PREFLEXOR_CHROMA_URL: "http://127.0.0.1:8000",
+    PREFLEXOR_THREADS: "3",
+    PREFLEXOR_TEACHER: "openai:gpt-4.1-mini",
+  };
+  expect(readConfig(env)).toEqual({
+    home: "/data",
+    model: "/models/m",
+    chromaUrl: "http://127.0.0.1:8000",
+    threads: 3,
+    teacher: "openai:gpt-4.1-mini",
+  });
+});
+
+it("lists all problems at once, each with its variable, what was expected and what was found", () => {
+  const env = {
+    PREFLEXOR_HOME: "data",
+    PREFLEXOR_CHROMA_URL: "localhost:8000",
+    PREFLEXOR_THREADS: "0",
+    PREFLEXOR_TEACHER: "gpt",
+    PREFLEXOR_MODLE: "/x",
+  };
+  let text = "";
+  try {
+    readConfig(env);
+  } catch (error) {
+    text = (error as Error).message;
+  }
+  expect(text.split("\n")).toEqual([
+    "the environment has 5 problem(s):",
+    '  PREFLEXOR_HOME: expected an absolute path, found "data"',
+    '  PREFLEXOR_CHROMA_URL: expected an http or https URL, found "localhost:8000"',
+    '  PREFLEXOR_THREADS: expected a whole number from 1 to 256, found "0"',
+    '  PREFLEXOR_TEACHER: expected provider:model, such as openai:gpt-4.1-mini, found "gpt"',
+    "  PREFLEXOR_MODLE: no such setting: did you mean PREFLEXOR_MODEL?",
+  ]);
+});

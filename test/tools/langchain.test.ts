@@ -1,0 +1,33 @@
+/** @file The MCP tools as LangChain tools, through the protocol. */
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { ToolMessage } from "@langchain/core/messages";
+import { afterEach, expect, it } from "vitest";
+import { createServer } from "../../src/server/create-server.js";
+import { type LangChainTools, langChainTools } from "../../src/tools/langchain.js";
+import { NACRE } from "../agents/scripted-student.js";
+import { smallContext } from "./small-context.js";
+
+let opened: LangChainTools | undefined;
+afterEach(() => opened?.close());
+
+it("are the same tools, with the same names and schemas, and answer with text and data", async () => {
+  const context = await smallContext();
+  await writeFile(join(context.home, "nacre.md"), NACRE);
+  const progress: number[] = [];
+  opened = await langChainTools({ server: createServer(context), onProgress: (_name, done) => progress.push(done) });
+  const named = new Map(opened.tools.map((tool) => [tool.name, tool]));
+  expect([...named.keys()]).toEqual(["ingest-corpus", "retrieve-context", "generate-preference-pair", "train-iteration", "recursive-reason"]);
+  await named.get("ingest-corpus")?.invoke({ path: join(context.home, "nacre.md") });
+  expect(progress.length).toBeGreaterThan(0);
+  const call = { type: "tool_call", id: "1", name: "retrieve-context", args: { query: "aragonite", k: 1 } } as const;
+  const message = (await named.get("retrieve-context")?.invoke(call)) as ToolMessage;
+  expect(message.artifact).toMatchObject({ passages: [{ source: "nacre.md" }] });
+  expect(JSON.parse(String(message.content))).toEqual(message.artifact);
+});
+
+it("throw what the tool says when it fails", async () => {
+  opened = await langChainTools({ server: createServer(await smallContext()) });
+  const train = opened.tools.find(({ name }) => name === "train-iteration");
+  await expect(train?.invoke({})).rejects.toThrow("no pairs yet: call generate-preference-pair first");
+});
