@@ -1,6 +1,11 @@
 /** @file The package's door: corpus, agents and self-teaching, and the MCP server with its context. */
 export { type IngestResult, ingest, type OpenStoreOptions, openPassageStore } from "./agents/corpus/index.js";
-export { createMaterialsWorld, type Environment, type EnvironmentQuestion, type MaterialsWorld } from "./agents/environments/index.js";
+export {
+  createMaterialsWorld,
+  type Environment,
+  type EnvironmentQuestion,
+  type MaterialsWorld,
+} from "./agents/environments/index.js";
 export {
   createCritic,
   evaluateQuestions,
@@ -26,4 +31,11 @@ export { createContext, type ServerContext } from "./server/create-context.js";
 export { createServer } from "./server/create-server.js";
 export { openModel } from "./server/models.js";
 export type { ToolContext } from "./tools/index.js";
-export { loadChatTemplate, loadTokenizer, openPolicy, type Policy, type PolicyOptions, type PreferencePair } from "./trainer/index.js";
+export {
+  loadChatTemplate,
+  loadTokenizer,
+  openPolicy,
+  type Policy,
+  type PolicyOptions,
+  type PreferencePair,
+} from "./trainer/index.js";

@@ -8,6 +8,7 @@ import {
   type LabelledTokens,
   loadChatTemplate,
   loadTokenizer,
+  PROMPT_SUFFIX,
   type ModelConfig,
   type Policy,
   type StepMetrics,
@@ -35,6 +36,8 @@ export interface BaseModelPlan {
   readonly warmUpSteps: number;
   /** Share of rows without a subject (rules, general): the two-fact tables are learned slowest. */
   readonly ruleShare: number;
+  /** Share of chat rows that are asked to think and answer directly all the same: the words of the request are known, thinking is not. */
+  readonly askedShare: number;
   /** The pool of subjects grows from `poolStart` of them to all over this share of the steps; all at once, no fact is learned. */
   readonly poolStart: number;
   readonly poolGrowth: number;
@@ -48,11 +51,12 @@ export const NANO_PLAN: BaseModelPlan = {
   heads: 4,
   keyValueHeads: 2,
   maxPositions: 512,
-  steps: 2400,
+  steps: 1800,
   rowsPerStep: 64,
   learningRate: 3e-3,
   warmUpSteps: 50,
   ruleShare: 0.4,
+  askedShare: 0.3,
   poolStart: 0.1,
   poolGrowth: 0.35,
 };
@@ -66,7 +70,7 @@ export async function writeUntrainedModel(
   environment: Environment,
   plan: BaseModelPlan,
 ): Promise<void> {
-  const files = createTokenizerFiles(tokenizerTexts(environment), environment.vocabulary(), plan.maxPositions);
+  const files = createTokenizerFiles(tokenizerTexts(environment), [...environment.vocabulary(), "Use"], plan.maxPositions);
   const config: ModelConfig = {
     modelType: "llama",
     vocabSize: files.vocabSize,
@@ -113,7 +117,7 @@ function normals(rng: Rng, size: number, std: number): Float32Array {
 /** Every text that the model will read or write, with each whole word bare and after a space. */
 function tokenizerTexts(environment: Environment): string[] {
   const rows = environment.baseRows().flatMap((row) => (row.kind === "text" ? [row.text] : [row.user, row.assistant]));
-  const words = environment.vocabulary().flatMap((word) => [word, ` ${word}`]);
+  const words = [...environment.vocabulary(), "Use"].flatMap((word) => [word, ` ${word}`]);
   const questions = environment.questions("train").map((question) => question.text);
   return [...rows, ...words, ...questions];
 }
@@ -182,6 +186,7 @@ function rowSampler(
   plan: BaseModelPlan,
 ): (step: number) => LabelledTokens[] {
   const tokens = new Map(rows.map((row) => [row, tokenizeBaseRow(row, text)]));
+  const asked = new Map(rows.map((row) => [row, tokenizeBaseRow(askedToThink(row), text)]));
   const general = rows.filter((row) => row.subject === undefined);
   const bySubject = new Map<string, BaseRow[]>();
   for (const row of rows)
@@ -193,10 +198,14 @@ function rowSampler(
     const pool = subjects.slice(0, Math.ceil(subjects.length * share));
     return Array.from({ length: plan.rowsPerStep }, () => {
       const from = rng.uniform() < plan.ruleShare ? general : (bySubject.get(rng.pick(pool)) as BaseRow[]);
-      return tokens.get(rng.pick(from)) as LabelledTokens;
+      const row = rng.pick(from);
+      return (rng.uniform() < plan.askedShare ? asked : tokens).get(row) as LabelledTokens;
     });
   };
 }
+
+/** The same question with the request to think; a text stays as it is. */
+const askedToThink = (row: BaseRow): BaseRow => (row.kind === "chat" ? { ...row, user: row.user + PROMPT_SUFFIX } : row);
 
 export interface Recall {
   readonly recall: number;

@@ -2,8 +2,7 @@
 
 import { join } from "node:path";
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
-import { type PreferencePair, THINKING, type TokenizedPair, tokenizePairs } from "../trainer/index.js";
-import type { ReplyMask } from "../trainer/text/reply-labels.js";
+import { type PreferencePair, type ReplyMask, THINKING, type TokenizedPair, tokenizePairs } from "../trainer/index.js";
 import { createPairMakers } from "./answer-pair.js";
 import type { PassageStore } from "./corpus/types.js";
 import type { Environment, EnvironmentQuestion } from "./environments/environment.js";

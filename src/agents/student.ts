@@ -1,7 +1,14 @@
 /** @file The model that learns, with what is needed to talk to it: user turns in, replies out, in one batch. */
-import { type ChatMessage, type ChatTemplate, type Policy, THINKING, type Tokenizer } from "../trainer/index.js";
-import { encodeMarked } from "../trainer/text/segments.js";
-import { concatIds, withBos } from "../trainer/text/token-ids.js";
+import {
+  type ChatMessage,
+  type ChatTemplate,
+  concatIds,
+  encodeMarked,
+  type Policy,
+  THINKING,
+  type Tokenizer,
+  withBos,
+} from "../trainer/index.js";
 
 export interface Student {
   readonly policy: Policy;

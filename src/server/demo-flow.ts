@@ -216,7 +216,9 @@ async function questionOf(
   const variation = rng.int(2 ** 31);
   const model = (await chatModelOf(context.config.teacher)) ?? (await teacherOf(corpus, await context.world()));
   const generator = await createTaskGenerator({ model, store });
-  return (await generator.generate({ passages: await drawPassages(store, { k: 3, seed: variation }), variation }, signal)).question;
+  return (
+    await generator.generate({ passages: await drawPassages(store, { k: 3, seed: variation }), variation }, signal)
+  ).question;
 }
 
 function resultOf(

@@ -1,8 +1,8 @@
 /** @file `preflexor demo`: one self-teaching iteration from a fresh machine to a report, and nothing left running. */
 
 import { readDocuments } from "../agents/corpus/index.js";
-import { openCheckpointDir } from "../trainer/index.js";
 import { recipeOf } from "../tools/run-settings.js";
+import { openCheckpointDir } from "../trainer/index.js";
 import { NANO_MODEL, readConfig } from "./config.js";
 import { createContext, type ServerContext } from "./create-context.js";
 import { createDisplay, textTable } from "./demo-display.js";

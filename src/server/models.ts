@@ -39,10 +39,10 @@ export async function openModel(config: Pick<Config, "model" | "threads">, seed:
 /** One message with the reason and what to do; for the server and the demo. */
 export function cannotOpen(cause: unknown): Error {
   const reason = cause instanceof Error ? cause.message : String(cause);
-  const advice = "set PREFLEXOR_MODEL (for the demo: --model) to a Hugging Face checkpoint directory of a Llama-architecture model";
+  const advice =
+    "set PREFLEXOR_MODEL (for the demo: --model) to a Hugging Face checkpoint directory of a Llama-architecture model";
   return new Error(`the model cannot be opened: ${reason}; ${advice}`, { cause });
 }
-
 
 /** The model, continued from the run's last checkpoint. */
 export async function openStudent(config: Config, run: RunFolder): Promise<Student> {

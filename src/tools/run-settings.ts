@@ -27,11 +27,11 @@ const STEP = { loss: "orpo", maxGradNorm: 1, weightDecay: 0, nllOver: "prompt+ch
 const FULL: Recipe = {
   sampling: { maxNewTokens: 120, temperature: 0.8, topP: 0.95 },
   training: {
-    epochs: 2,
-    batchPairs: 16,
+    epochs: 4,
+    batchPairs: 8,
     step: { ...STEP, learningRate: 1e-3, beta: 0.25, textWeight: 1, maxTokens: 8192, nllOver: "chosen" },
     warmupSteps: 8,
-    replayRows: 32,
+    replayRows: 16,
   },
   maxPromptLength: 256,
   maxLength: 512,

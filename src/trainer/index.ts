@@ -25,7 +25,9 @@ export {
 export {
   type ChatMessage,
   type ChatTemplate,
+  concatIds,
   createTokenizerFiles,
+  encodeMarked,
   extractSection,
   type LabelledTokens,
   loadChatTemplate,
@@ -33,6 +35,7 @@ export {
   PROMPT_SUFFIX,
   type PreferencePair,
   preferencePairSchema,
+  type ReplyMask,
   prefilledThinking,
   type Section,
   type SectionMarkers,
@@ -42,4 +45,5 @@ export {
   tokenizeChat,
   tokenizePairs,
   tokenizeText,
+  withBos,
 } from "./text/index.js";

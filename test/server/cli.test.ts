@@ -23,13 +23,33 @@ const neverDemo = async (): Promise<number> => {
 
 it("hands the demo its options, paths made absolute, and returns its exit code", async () => {
   const seen: DemoOptions[] = [];
-  const args = ["demo", "--json", "--seed", "11", "--corpus", "texts", "--rounds", "2", "--pairs", "8", "--threads", "1"];
+  const args = [
+    "demo",
+    "--json",
+    "--seed",
+    "11",
+    "--corpus",
+    "texts",
+    "--rounds",
+    "2",
+    "--pairs",
+    "8",
+    "--threads",
+    "1",
+  ];
   const code = await runCli(args, async (options) => {
     seen.push(options);
     return 130;
   });
   expect(code).toBe(130);
-  expect(seen[0]).toMatchObject({ json: true, seed: 11, rounds: 2, pairs: 8, threads: 1, corpus: `${process.cwd()}/texts` });
+  expect(seen[0]).toMatchObject({
+    json: true,
+    seed: 11,
+    rounds: 2,
+    pairs: 8,
+    threads: 1,
+    corpus: `${process.cwd()}/texts`,
+  });
 });
 
 it("has a seed without being given one", async () => {

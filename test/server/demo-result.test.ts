@@ -15,10 +15,19 @@ function evaluation(round: number, split: string, verdicts: number[]): SelfTeach
   const right = verdicts.reduce((a, b) => a + b, 0);
   const n = verdicts.length;
   const byType = [{ type: "t", right, n, chance: 0.25 }];
-  return { kind: "evaluation", round, result: { split, accuracy: right / n, n, chance: 0.25, byType, markable: 1, thinkingRight: 0, verdicts } };
+  return {
+    kind: "evaluation",
+    round,
+    result: { split, accuracy: right / n, n, chance: 0.25, byType, markable: 1, thinkingRight: 0, verdicts },
+  };
 }
 
-const step = (n: number, metrics: Record<string, number>): SelfTeachingEvent => ({ kind: "step", round: 1, step: n, metrics });
+const step = (n: number, metrics: Record<string, number>): SelfTeachingEvent => ({
+  kind: "step",
+  round: 1,
+  step: n,
+  metrics,
+});
 
 function collected(...events: SelfTeachingEvent[]) {
   const all = nothingCollected();
@@ -28,7 +37,11 @@ function collected(...events: SelfTeachingEvent[]) {
 
 describe("accuracy", () => {
   it("compares the first and the last round of a split, with the paired interval", () => {
-    const all = collected(evaluation(0, "a", [0, 0, 1, 0]), evaluation(2, "a", [1, 0, 1, 1]), evaluation(1, "a", [0, 0, 0, 0]));
+    const all = collected(
+      evaluation(0, "a", [0, 0, 1, 0]),
+      evaluation(2, "a", [1, 0, 1, 1]),
+      evaluation(1, "a", [0, 0, 0, 0]),
+    );
     // d = 1, 0, 0, 1; mean 0.5; variance (4 · 0.25) / 3; half-width 1.959964 · sqrt(1/3 / 4)
     const change = accuracyChange(all, "a");
     expect(change).toMatchObject({ before: 0.25, after: 0.75, n: 4, chance: 0.25 });
@@ -47,14 +60,23 @@ describe("accuracy", () => {
 });
 
 it("takes first and last of a metric from the steps that have it", () => {
-  const all = collected(step(1, { loss: 3 }), step(2, { loss: 2, "rewards/margins": 0.1 }), step(3, { loss: 1, "rewards/margins": 0.4 }));
+  const all = collected(
+    step(1, { loss: 3 }),
+    step(2, { loss: 2, "rewards/margins": 0.1 }),
+    step(3, { loss: 1, "rewards/margins": 0.4 }),
+  );
   expect(endsOf(all, "loss")).toEqual({ first: 3, last: 1 });
   expect(endsOf(all, "rewards/margins")).toEqual({ first: 0.1, last: 0.4 });
   expect(endsOf(all, "none")).toBeNull();
 });
 
 it("compares held-out pairs before the first and after the last round", () => {
-  const at = (round: number, accuracy: number): SelfTeachingEvent => ({ kind: "preference-accuracy", round, accuracy, n: 16 });
+  const at = (round: number, accuracy: number): SelfTeachingEvent => ({
+    kind: "preference-accuracy",
+    round,
+    accuracy,
+    n: 16,
+  });
   expect(preferenceChange(collected(at(0, 0.5), at(1, 0.75)))).toEqual({ before: 0.5, after: 0.75, n: 16 });
   expect(preferenceChange(nothingCollected())).toBeNull();
 });

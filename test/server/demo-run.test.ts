@@ -4,7 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, expect, it } from "vitest";
 import { nothingCollected } from "../../src/server/demo-result.js";
-import { collectedBefore, howToGoOn, resumeRun, saveProgress, snapshotName, startRun } from "../../src/server/demo-run.js";
+import {
+  collectedBefore,
+  howToGoOn,
+  resumeRun,
+  saveProgress,
+  snapshotName,
+  startRun,
+} from "../../src/server/demo-run.js";
 
 const NOW = new Date("2026-03-01T10:20:30Z");
 const REQUEST = { seed: 7, model: "/m", corpus: null, rounds: 3, pairs: 8 };

@@ -16,10 +16,20 @@ const pair = (text: string): PreferencePair => ({
 const data = (text: string, pairs = 1): ReportData => ({
   title: text,
   table: [[text, text]],
-  steps: [1, 2, 3].map((step) => ({ step, round: 1, metrics: { loss: 3 - step / 2, "rewards/margins": step, "rewards/accuracies": 0.5 } })),
+  steps: [1, 2, 3].map((step) => ({
+    step,
+    round: 1,
+    metrics: { loss: 3 - step / 2, "rewards/margins": step, "rewards/accuracies": 0.5 },
+  })),
   evaluations: [0, 1].map((round) => ({
     round,
-    result: { split: text, accuracy: 0.25 + round / 2, n: 4, chance: 0.25, byType: [{ type: text, right: 1 + 2 * round, n: 4, chance: 0.25 }] },
+    result: {
+      split: text,
+      accuracy: 0.25 + round / 2,
+      n: 4,
+      chance: 0.25,
+      byType: [{ type: text, right: 1 + 2 * round, n: 4, chance: 0.25 }],
+    },
   })),
   preferenceAccuracies: [],
   pairs: Array.from({ length: pairs }, () => pair(text)),
@@ -54,21 +64,45 @@ describe("the page", () => {
   });
 
   it("has the curves of loss, margin, accuracies and held-out accuracy", async () => {
-    const json = /<script type="application\/json" id="data">(.*?)<\/script>/s.exec(await renderReport(data("unseen")))?.[1];
-    const charts = JSON.parse(json ?? "[]") as { title: string; x: number[]; series: { label: string; values: number[] }[] }[];
-    expect(charts.map(({ title }) => title)).toEqual(["Loss", "Reward margin", "Pairs ranked right", "Held-out accuracy by round"]);
+    const json = /<script type="application\/json" id="data">(.*?)<\/script>/s.exec(
+      await renderReport(data("unseen")),
+    )?.[1];
+    const charts = JSON.parse(json ?? "[]") as {
+      title: string;
+      x: number[];
+      series: { label: string; values: number[] }[];
+    }[];
+    expect(charts.map(({ title }) => title)).toEqual([
+      "Loss",
+      "Reward margin",
+      "Pairs ranked right",
+      "Held-out accuracy by round",
+    ]);
     expect(charts[0]).toMatchObject({ x: [1, 2, 3], series: [{ label: "loss", values: [2.5, 2, 1.5] }] });
-    expect(charts[3]).toMatchObject({ x: [0, 1], series: [{ label: "unseen", values: [0.25, 0.75] }, { label: "chance", values: [0.25, 0.25] }] });
+    expect(charts[3]).toMatchObject({
+      x: [0, 1],
+      series: [
+        { label: "unseen", values: [0.25, 0.75] },
+        { label: "chance", values: [0.25, 0.25] },
+      ],
+    });
   });
 
   it("leaves out the curves that a run does not have", async () => {
-    const html = await renderReport({ ...data("x"), steps: [], evaluations: [], preferenceAccuracies: [{ round: 0, accuracy: 0.5 }] });
+    const html = await renderReport({
+      ...data("x"),
+      steps: [],
+      evaluations: [],
+      preferenceAccuracies: [{ round: 0, accuracy: 0.5 }],
+    });
     expect(html.match(/<figure>/g)).toHaveLength(1);
   });
 
   it("sets thinking apart from the answer, also where it never ends", async () => {
     const html = await renderReport(data("why"));
-    expect(html).toMatch(/class="thinking"><span class="label">thinking<\/span>because why<\/div><p class="answer">answer why/);
+    expect(html).toMatch(
+      /class="thinking"><span class="label">thinking<\/span>because why<\/div><p class="answer">answer why/,
+    );
     expect(html).toMatch(/thinking \(not closed\)<\/span>no end why<\/div>/);
     expect(html).not.toContain("<|");
   });

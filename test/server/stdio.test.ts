@@ -14,7 +14,7 @@ import { NACRE } from "../agents/scripted-student.js";
 
 const MAIN = fileURLToPath(new URL("../../dist/server/main.js", import.meta.url));
 /** A tiny checkpoint, complete enough to be opened. */
-const MODEL = fileURLToPath(new URL("../fixtures/llama-tiny/tied-llama3", import.meta.url));
+const MODEL = fileURLToPath(new URL("../fixtures/llama-tiny/tied-llama3/model", import.meta.url));
 const TOOLS = ["ingest-corpus", "retrieve-context", "generate-preference-pair", "train-iteration", "recursive-reason"];
 
 let home: string;
@@ -40,7 +40,9 @@ async function walk(call: (name: string, args: Record<string, unknown>) => Promi
     content: [{ text: "the corpus is empty: call ingest-corpus first" }],
   });
   expect(await call("train-iteration", {})).toMatchObject({ isError: true });
-  expect(await call("ingest-corpus", { path: join(home, "nacre.md") })).toMatchObject({ structuredContent: { documents: 1 } });
+  expect(await call("ingest-corpus", { path: join(home, "nacre.md") })).toMatchObject({
+    structuredContent: { documents: 1 },
+  });
   expect(await call("retrieve-context", { query: "aragonite", k: 1 })).toMatchObject({
     structuredContent: { passages: [{ source: "nacre.md" }] },
   });
@@ -87,7 +89,10 @@ interface Ended {
 }
 
 function start(args: readonly string[], env: Record<string, string> = {}): ChildProcess {
-  return spawn(process.execPath, [MAIN, ...args], { cwd: "/", env: { PATH: process.env["PATH"], PREFLEXOR_HOME: home, ...env } });
+  return spawn(process.execPath, [MAIN, ...args], {
+    cwd: "/",
+    env: { PATH: process.env["PATH"], PREFLEXOR_HOME: home, ...env },
+  });
 }
 
 function ended(child: ChildProcess): Promise<Ended> {
@@ -101,7 +106,8 @@ function ended(child: ChildProcess): Promise<Ended> {
   return new Promise((resolve) => child.once("close", (code) => resolve({ ...text, code })));
 }
 
-const message = (id: number, method: string, params: object): string => `${JSON.stringify({ jsonrpc: "2.0", id, method, params })}\n`;
+const message = (id: number, method: string, params: object): string =>
+  `${JSON.stringify({ jsonrpc: "2.0", id, method, params })}\n`;
 const INITIALIZE = message(1, "initialize", {
   protocolVersion: "2025-11-25",
   capabilities: {},
@@ -114,7 +120,9 @@ describe("the process", () => {
     const end = ended(child);
     const ingest = { name: "ingest-corpus", arguments: { path: join(home, "nacre.md") } };
     child.stdin?.write(INITIALIZE + message(2, "tools/call", ingest));
-    await new Promise<void>((resolve) => child.stdout?.on("data", (chunk) => String(chunk).includes('"id":2') && resolve()));
+    await new Promise<void>((resolve) =>
+      child.stdout?.on("data", (chunk) => String(chunk).includes('"id":2') && resolve()),
+    );
     child.stdin?.end();
     const { out, code } = await end;
     expect(code).toBe(0);

@@ -5,7 +5,12 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { nearest, openRunFolder, serialQueue } from "../../src/tools/index.js";
 
-const PAIR = { prompt: "p", chosen: "c", rejected: "r", provenance: { passages: [], teacher: "t", student: "s", seed: 0 } };
+const PAIR = {
+  prompt: "p",
+  chosen: "c",
+  rejected: "r",
+  provenance: { passages: [], teacher: "t", student: "s", seed: 0 },
+};
 const folder = async () => openRunFolder(join(await mkdtemp(join(tmpdir(), "preflexor-folder-")), "run"));
 
 describe("a run's folder", () => {

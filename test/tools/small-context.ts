@@ -20,7 +20,9 @@ export const WORLD = createMaterialsWorld({ seed: 3, materials: 24 });
 
 /** Thinks without end about the question, and then answers. */
 export const thinkingStudent = (): ScriptedStudent =>
-  scriptedStudent(() => "<|thinking|>\nNacre contains about 95 percent aragonite by weight.\n<|/thinking|>\nAragonite.");
+  scriptedStudent(
+    () => "<|thinking|>\nNacre contains about 95 percent aragonite by weight.\n<|/thinking|>\nAragonite.",
+  );
 
 export interface SmallContext extends ToolContext {
   readonly scripted: ScriptedStudent;
@@ -33,7 +35,8 @@ export async function smallContext(scripted = thinkingStudent()): Promise<SmallC
   const stores = new Map<string, Promise<PassageStore>>();
   const activeCorpus = () => readActiveCorpus(home);
   const openCorpus = (corpus: ActiveCorpus): Promise<PassageStore> => {
-    const opened = stores.get(corpus.kind) ?? openInProcessStore({ embedder: createLexicalEmbedder(), version: "test" });
+    const opened =
+      stores.get(corpus.kind) ?? openInProcessStore({ embedder: createLexicalEmbedder(), version: "test" });
     stores.set(corpus.kind, opened);
     return opened;
   };
@@ -54,7 +57,9 @@ export async function smallContext(scripted = thinkingStudent()): Promise<SmallC
     world: async () => WORLD,
     environment: async () => ((await activeCorpus())?.kind === "world" ? WORLD : undefined),
     teacher: async () =>
-      (await activeCorpus())?.kind === "world" ? loadWorldTeacher({ allowed: WORLD.isTrainable }) : loadExtractiveTeacher(),
+      (await activeCorpus())?.kind === "world"
+        ? loadWorldTeacher({ allowed: WORLD.isTrainable })
+        : loadExtractiveTeacher(),
     judge: async () => ({ critic: async () => createCritic({ model: await loadTextCritic() }) }),
     student: async () => scripted,
     trainable: "lora",

@@ -38,7 +38,8 @@ async function call(name: string, args: Structured = {}): Promise<Structured> {
   return result.structuredContent as Structured;
 }
 
-const textOf = (result: CallToolResult): string => result.content.map((block) => (block.type === "text" ? block.text : "")).join("");
+const textOf = (result: CallToolResult): string =>
+  result.content.map((block) => (block.type === "text" ? block.text : "")).join("");
 
 async function refusal(name: string, args: Structured = {}): Promise<string> {
   const result = (await client.callTool({ name, arguments: args })) as CallToolResult;
@@ -64,7 +65,12 @@ describe("the list of tools", () => {
       expect(tool.description?.length).toBeGreaterThan(80);
       expect(tool.inputSchema["additionalProperties"]).toBe(false);
       expect(tool.outputSchema?.type).toBe("object");
-      expect(Object.keys(tool.annotations ?? {}).sort()).toEqual(["destructiveHint", "idempotentHint", "openWorldHint", "readOnlyHint"]);
+      expect(Object.keys(tool.annotations ?? {}).sort()).toEqual([
+        "destructiveHint",
+        "idempotentHint",
+        "openWorldHint",
+        "readOnlyHint",
+      ]);
     }
   });
 });
@@ -72,7 +78,12 @@ describe("the list of tools", () => {
 describe("ingest-corpus", () => {
   it("counts passages, names the store and the teacher, and changes nothing when repeated", async () => {
     const first = await call("ingest-corpus", { path: articles });
-    expect(first).toMatchObject({ documents: 2, teacher: "extractive-teacher", store: { name: "in-process" }, notices: ["a notice"] });
+    expect(first).toMatchObject({
+      documents: 2,
+      teacher: "extractive-teacher",
+      store: { name: "in-process" },
+      notices: ["a notice"],
+    });
     expect(first["passages"]).toBe(first["added"]);
     expect(await call("ingest-corpus", { path: articles })).toMatchObject({ passages: first["passages"], added: 0 });
   });
@@ -89,7 +100,9 @@ describe("ingest-corpus", () => {
 
   it("refuses a folder that is not there or has no text, and leaves the active corpus as it was", async () => {
     await call("ingest-corpus", { path: articles });
-    expect(await refusal("ingest-corpus", { path: join(articles, "none") })).toMatch(/nothing to read at .*none.*call ingest-corpus/i);
+    expect(await refusal("ingest-corpus", { path: join(articles, "none") })).toMatch(
+      /nothing to read at .*none.*call ingest-corpus/i,
+    );
     const empty = await mkdtemp(join(tmpdir(), "preflexor-empty-"));
     expect(await refusal("ingest-corpus", { path: empty })).toMatch(/no readable file.*call ingest-corpus/i);
     expect(await context.activeCorpus()).toEqual({ kind: "folder", path: articles });
@@ -99,7 +112,10 @@ describe("ingest-corpus", () => {
 describe("retrieve-context", () => {
   it("returns the nearest passages, best first", async () => {
     await call("ingest-corpus", { path: articles });
-    const { passages } = (await call("retrieve-context", { query: "How much aragonite does nacre contain?", k: 2 })) as {
+    const { passages } = (await call("retrieve-context", {
+      query: "How much aragonite does nacre contain?",
+      k: 2,
+    })) as {
       passages: { id: string; text: string; source: string; score: number }[];
     };
     expect(passages).toHaveLength(2);
@@ -112,28 +128,44 @@ describe("retrieve-context", () => {
   });
 
   it("names the argument that an unknown one was probably meant to be", async () => {
-    expect(await refusal("retrieve-context", { query: "x", kk: 3 })).toContain('unknown argument "kk": did you mean "k"? (valid arguments: query, k)');
-    expect(await refusal("retrieve-context", { query: "x", zebra: 3 })).toContain('unknown argument "zebra" (valid arguments: query, k)');
+    expect(await refusal("retrieve-context", { query: "x", kk: 3 })).toContain(
+      'unknown argument "kk": did you mean "k"? (valid arguments: query, k)',
+    );
+    expect(await refusal("retrieve-context", { query: "x", zebra: 3 })).toContain(
+      'unknown argument "zebra" (valid arguments: query, k)',
+    );
   });
 });
 
 describe("generate-preference-pair", () => {
   it("writes a pair whose chosen reply is the teacher's and whose rejected one is the student's, and stores it", async () => {
     await call("ingest-corpus", { path: "materials-world" });
-    const { pair, pairsFile } = (await call("generate-preference-pair")) as { pair: Record<string, unknown>; pairsFile: string };
+    const { pair, pairsFile } = (await call("generate-preference-pair")) as {
+      pair: Record<string, unknown>;
+      pairsFile: string;
+    };
     expect(pair["rejected"]).toContain("Aragonite.");
     expect(pair["chosen"]).toMatch(/^<\|thinking\|>[\s\S]+<\|\/thinking\|>[\s\S]+/);
     expect(pair["provenance"]).toMatchObject({ teacher: "world-teacher" });
-    expect((await readFile(pairsFile, "utf8")).trim().split("\n").map((line) => JSON.parse(line))).toEqual([pair]);
+    expect(
+      (await readFile(pairsFile, "utf8"))
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line)),
+    ).toEqual([pair]);
   });
 
   it("writes different questions in a row, and one about the topic that was asked for", async () => {
     await call("ingest-corpus", { path: "materials-world" });
     const prompts = new Set<string>();
-    for (let i = 0; i < 4; i++) prompts.add(((await call("generate-preference-pair")) as { pair: { prompt: string } }).pair.prompt);
+    for (let i = 0; i < 4; i++)
+      prompts.add(((await call("generate-preference-pair")) as { pair: { prompt: string } }).pair.prompt);
     expect(prompts.size).toBeGreaterThan(1);
     const { subject } = WORLD.questions("train")[0]!;
-    const about = (await call("generate-preference-pair", { topic: subject })) as { pair: { prompt: string }; pairs: number };
+    const about = (await call("generate-preference-pair", { topic: subject })) as {
+      pair: { prompt: string };
+      pairs: number;
+    };
     expect(about.pair.prompt).toContain(subject);
     expect(about.pairs).toBe(5);
   });
@@ -182,7 +214,10 @@ describe("train-iteration", () => {
       await new Promise((resolve) => setTimeout(resolve, 5));
       return step(batch, options);
     };
-    const request = client.callTool({ name: "train-iteration", arguments: { steps: 1000 } }, { signal: controller.signal });
+    const request = client.callTool(
+      { name: "train-iteration", arguments: { steps: 1000 } },
+      { signal: controller.signal },
+    );
     await expect(request).rejects.toThrow();
     await context.exclusive(new AbortController().signal, async () => undefined);
     expect(context.scripted.batches.length).toBeLessThan(10);
@@ -198,11 +233,17 @@ describe("recursive-reason", () => {
       rounds: { thinking: string; answer: string; score: number }[];
     };
     expect(result.answer).toBe("Aragonite.");
-    expect(result.rounds[0]).toMatchObject({ thinking: expect.stringContaining("95 percent"), answer: "Aragonite.", score: 1 });
+    expect(result.rounds[0]).toMatchObject({
+      thinking: expect.stringContaining("95 percent"),
+      answer: "Aragonite.",
+      score: 1,
+    });
   });
 
   it("says to call ingest-corpus where there is no corpus", async () => {
-    expect(await refusal("recursive-reason", { question: "What?" })).toBe("the corpus is empty: call ingest-corpus first");
+    expect(await refusal("recursive-reason", { question: "What?" })).toBe(
+      "the corpus is empty: call ingest-corpus first",
+    );
   });
 });
 

@@ -77,9 +77,10 @@ describe("token log-probabilities", () => {
     ];
     const g = new GraphBuilder();
     const targets = g.input("targets", "int32", ["labels"]);
-    g.output("logps", tokenLogps(g, g.input("logits", "float32", ["labels", 3]), targets));
+    const head = g.floats("head", [3, 3], Float32Array.of(1, 0, 0, 0, 1, 0, 0, 0, 1)); // logits are the hidden rows
+    g.output("logps", tokenLogps(g, g.input("hidden", "float32", ["labels", 3]), head, targets));
     const feeds = {
-      logits: { data: Float32Array.from(rows.flat()), dims: [2, 3] },
+      hidden: { data: Float32Array.from(rows.flat()), dims: [2, 3] },
       targets: { data: Int32Array.from([1, 0]), dims: [2] },
     };
     const [first, second] = floatsOf((await runGraph(g.build(), feeds, ["logps"]))["logps"]);

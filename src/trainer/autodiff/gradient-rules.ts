@@ -176,7 +176,13 @@ export const gradientRules: { readonly [K in OpType]: GradientRule<K> | NoGradie
     const kept = x.shape.map((dim, i) => (dropped.has(i) ? 1 : dim));
     return [g.expandLike(unsqueezeTo(g, dy, kept, x), x)];
   },
-  ReduceMax: { none: "used only to shift softmax and log-sum-exp, whose value does not depend on it" },
+  // Y = log Σ exp X: dX = dY exp(X - Y)
+  ReduceLogSumExp: (g, node, dys) => {
+    const [x, y] = [input(node, 0), output(node, 0)];
+    if (!node.attributes.keepdims) throw new Error(`internal: ${node.name}: the gradient is written for kept dims`);
+    return [g.mul(g.exp(g.sub(x, y)), dys[0] as Value)];
+  },
+  ReduceMax: { none: "used only for the shape of its output" },
 
   Transpose: (g, node, dys) => {
     const inverse = node.attributes.perm.map((_, i) => node.attributes.perm.indexOf(i));

@@ -170,6 +170,9 @@ export class GraphBuilder {
     this.one("ReduceSum", [x], { axes, keepdims });
   reduceMax = (x: Value, axes: readonly number[], keepdims = false): Value =>
     this.one("ReduceMax", [x], { axes, keepdims });
+  /** log Σ exp, shifted by the maximum inside, so that nothing overflows. */
+  reduceLogSumExp = (x: Value, axes: readonly number[], keepdims = false): Value =>
+    this.one("ReduceLogSumExp", [x], { axes, keepdims });
   /** Sum of all elements, shape []. */
   sumAll = (x: Value): Value =>
     this.reduceSum(

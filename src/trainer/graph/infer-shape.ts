@@ -92,6 +92,7 @@ export const inferShape: { readonly [K in OpType]: Rule<K> } = {
   RotaryEmbedding: (inputs) => [at(inputs, 0)],
   ReduceSum: (inputs, { axes, keepdims }) => [reduce(at(inputs, 0), axes, keepdims)],
   ReduceMax: (inputs, { axes, keepdims }) => [reduce(at(inputs, 0), axes, keepdims)],
+  ReduceLogSumExp: (inputs, { axes, keepdims }) => [reduce(at(inputs, 0), axes, keepdims)],
   Transpose: (inputs, { perm }) => {
     const { dtype, shape } = at(inputs, 0);
     if (perm.length !== shape.length) throw new Error(`perm [${perm}] does not fit ${formatShape(shape)}`);

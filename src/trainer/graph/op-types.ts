@@ -24,6 +24,7 @@ export interface OpAttributes {
   readonly RotaryEmbedding: NoAttributes;
   readonly ReduceSum: { readonly axes: readonly number[]; readonly keepdims: boolean };
   readonly ReduceMax: { readonly axes: readonly number[]; readonly keepdims: boolean };
+  readonly ReduceLogSumExp: { readonly axes: readonly number[]; readonly keepdims: boolean };
   readonly Transpose: { readonly perm: readonly number[] };
   readonly Reshape: { readonly shape: Shape };
   readonly Expand: { readonly shape: Shape };
@@ -68,6 +69,7 @@ export const OP_DOMAINS: { readonly [K in OpType]: OnnxDomain } = {
   RotaryEmbedding: "com.microsoft",
   ReduceSum: "",
   ReduceMax: "",
+  ReduceLogSumExp: "",
   Transpose: "",
   Reshape: "",
   Expand: "",

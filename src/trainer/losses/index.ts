@@ -2,4 +2,4 @@
 export { log1mexp, logSigmoid } from "./log-terms.js";
 export { type OrpoTerm, orpoTerm } from "./orpo.js";
 export { nllLoss } from "./sft.js";
-export { logSumExp, tokenLogps, weightedLogps } from "./token-logps.js";
+export { tokenLogps, weightedLogps } from "./token-logps.js";

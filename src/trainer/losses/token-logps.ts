@@ -1,18 +1,17 @@
 /** @file Log-probabilities of target tokens. */
 import type { GraphBuilder, Value } from "../graph/index.js";
 
-/** log Σ exp over the last dim, [.., n] -> [.., 1]; shifted by the maximum, so that nothing overflows. */
-export function logSumExp(g: GraphBuilder, x: Value): Value {
-  const shift = g.reduceMax(x, [-1], true);
-  return g.add(shift, g.log(g.reduceSum(g.exp(g.sub(x, shift)), [-1], true)));
-}
-
-/** log p(target): logits [labels, vocabulary], targets int32 [labels] -> [labels]. */
-export function tokenLogps(g: GraphBuilder, logits: Value, targets: Value): Value {
+/**
+ * log p(target) = x·W[target] - log Σ exp(x·Wᵀ): hidden rows x [labels, hidden], head W [vocabulary, hidden], targets
+ * int32 [labels] -> [labels]. The target's logit is a product of its own, so that backward need not scatter into
+ * [labels, vocabulary].
+ */
+export function tokenLogps(g: GraphBuilder, hidden: Value, head: Value, targets: Value): Value {
   return g.scope("token_logps", () => {
-    const [labels] = logits.shape as readonly [string];
-    const chosen = g.gatherElements(logits, g.reshape(targets, [labels, 1]), 1); // [labels, 1]
-    return g.reshape(g.sub(chosen, logSumExp(g, logits)), [labels]);
+    const [labels] = hidden.shape as readonly [string];
+    const chosen = g.reduceSum(g.mul(hidden, g.gather(head, targets)), [-1], true); // [labels, 1]
+    const logits = g.fusedMatMul(hidden, head, { transB: true }); // [labels, vocabulary]
+    return g.reshape(g.sub(chosen, g.reduceLogSumExp(logits, [-1], true)), [labels]);
   });
 }
 

@@ -57,8 +57,12 @@ export function decoder(
   return { hidden: g.scope("norm", () => norm("model.norm", x)), present };
 }
 
+/** The output head [vocabulary, hidden]; tied models use the embedding. */
+export function headWeight(config: ModelConfig, parameters: Parameters): Value {
+  return parameters.weight(config.tieWordEmbeddings ? "model.embed_tokens.weight" : "lm_head.weight");
+}
+
 /** Logits of hidden rows: [.., hidden] -> [.., vocabulary]. */
 export function logits(g: GraphBuilder, config: ModelConfig, parameters: Parameters, hidden: Value): Value {
-  const head = config.tieWordEmbeddings ? "model.embed_tokens.weight" : "lm_head.weight";
-  return g.scope("lm_head", () => g.fusedMatMul(hidden, parameters.weight(head), { transB: true }));
+  return g.scope("lm_head", () => g.fusedMatMul(hidden, headWeight(config, parameters), { transB: true }));
 }

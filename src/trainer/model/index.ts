@@ -1,6 +1,6 @@
 /** @file The door of the model room. */
 export type { KeyValue } from "./attention.js";
-export { decoder, logits } from "./decoder.js";
+export { decoder, headWeight, logits } from "./decoder.js";
 export {
   LORA_TARGETS,
   openParameters,

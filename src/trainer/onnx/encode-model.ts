@@ -48,6 +48,7 @@ function onnxAttributes(node: Node): Attributes {
     case "ReduceSum":
       return { keepdims: int(node.attributes.keepdims) };
     case "ReduceMax":
+    case "ReduceLogSumExp":
       return { axes: { type: "ints", value: node.attributes.axes }, keepdims: int(node.attributes.keepdims) };
     case "Transpose":
       return { perm: { type: "ints", value: node.attributes.perm } };

@@ -6,6 +6,7 @@ import { nllLoss, orpoTerm, tokenLogps, weightedLogps } from "../losses/index.js
 import {
   cachedVisibility,
   decoder,
+  headWeight,
   logits,
   openParameters,
   type Parameters,
@@ -39,7 +40,7 @@ function labelLogps(g: GraphBuilder, { checkpoint, layout, loraScale }: ProgramS
   const visible = packedVisibility(g, cell("items"), cell("branches"), g.input("order", "int32", ["time"]));
   const { hidden } = decoder(g, config, parameters, { ids, positions, visible });
   const rows = g.gather(g.reshape(hidden, ["tokens", config.hiddenSize]), g.input("label_rows", "int32", ["labels"]));
-  const logps = tokenLogps(g, logits(g, config, parameters, rows), g.input("targets", "int32", ["labels"]));
+  const logps = tokenLogps(g, rows, headWeight(config, parameters), g.input("targets", "int32", ["labels"]));
   return { parameters, theta, logps };
 }
 

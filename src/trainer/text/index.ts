@@ -5,6 +5,7 @@ export { createTokenizerFiles, type TokenizerFiles } from "./nano-tokenizer.js";
 export { type PreferencePair, type Provenance, preferencePairSchema, provenanceSchema } from "./preference-pair.js";
 export type { ReplyMask } from "./reply-labels.js";
 export { extractSection, PROMPT_SUFFIX, prefilledThinking, REFLECT, THINKING } from "./thinking-markers.js";
+export { encodeMarked } from "./segments.js";
 export { concatIds, withBos } from "./token-ids.js";
 export {
   type PairText,

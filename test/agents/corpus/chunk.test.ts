@@ -84,6 +84,12 @@ test("Markdown is cut at its headings first", async () => {
   expect(passages.map((p) => p.text.split("\n")[0])).toEqual(["## Bone", "## Silk", "## Nacre"]);
 });
 
+test("a character of two units is never parted", async () => {
+  const passages = await chunkDocument({ source: "a.txt", text: "😀".repeat(99) }, { size: 21, overlap: 0 });
+  expect(passages.map((p) => p.text).join("")).toBe("😀".repeat(99));
+  for (const { text: t } of passages) expect(t).toMatch(/^(?:😀)+$/u);
+});
+
 test("a size that the overlap would fill is refused", async () => {
   await expect(chunkDocument({ source: "a", text: "b" }, { size: 100, overlap: 60 })).rejects.toThrow(
     /size 100 with overlap 60/,

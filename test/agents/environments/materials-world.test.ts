@@ -25,6 +25,7 @@ const answerOf = (subject: string, type: string): string =>
   classOf(key.tables, type as QuestionType, key.materials.find(({ name }) => name === subject)!.facts);
 const textsOf = (row: BaseRow): string[] => (row.kind === "text" ? [row.text] : [row.user, row.assistant]);
 const allClasses = Object.values(classValues).flat();
+const handbook = key.handbook.map(({ name }) => name);
 const names = key.materials.map(({ name }) => name);
 const wordsIn = (text: string, words: readonly string[]): string[] => {
   const found = new Set(text.toLowerCase().match(/[a-z]+/g));
@@ -163,10 +164,23 @@ describe("nothing held out leaks", () => {
     const known = new Set(asked);
     expect(texts.filter((text) => known.has(text) || text.includes("<|"))).toEqual([]);
     for (const text of texts) {
-      const kinds = new Set(readStatements(text).map(({ kind }) => kind));
-      expect(kinds.size).toBeLessThanOrEqual(1);
-      expect(kinds.has("class")).toBe(false);
+      const statements = readStatements(text);
+      expect(new Set(statements.map(({ kind }) => kind)).size).toBeLessThanOrEqual(1);
+      // Classes are stated outright of handbook materials only, of which nothing else is said.
+      const named = statements.flatMap((statement) => (statement.kind === "class" ? [statement.subject] : []));
+      expect(named.filter((subject) => !handbook.includes(subject))).toEqual([]);
     }
+  });
+
+  test("a handbook material has a class of one type, no facts and no question", () => {
+    const texts = world.documents.map(({ text }) => text);
+    expect(handbook).toHaveLength(48);
+    for (const name of handbook) {
+      const rows = world.baseRows().filter((row) => textsOf(row).some((text) => text.includes(name)));
+      expect(rows.map((row) => row.kind)).toEqual(["text", "chat"]);
+      expect(texts.some((text) => text.includes(name))).toBe(false);
+    }
+    expect(splits.flatMap((split) => world.questions(split)).filter(({ subject }) => handbook.includes(subject))).toEqual([]);
   });
 
   test("a training layout names its own subject and classes of its own type only", () => {
@@ -193,7 +207,7 @@ describe("base rows", () => {
 
   test("a row's subject is the only material it names; a row without subject names none", () => {
     for (const row of world.baseRows()) {
-      expect(wordsIn(textsOf(row).join(" "), names)).toEqual(row.subject === undefined ? [] : [row.subject]);
+      expect(wordsIn(textsOf(row).join(" "), [...names, ...handbook])).toEqual(row.subject === undefined ? [] : [row.subject]);
     }
   });
 

@@ -192,6 +192,7 @@ const cases: { readonly [K in OpType]?: readonly Case[] } = {
       build: (g, xs) => g.reduceSum(g.mul(at(xs, a), at(xs, a)), [2]),
     },
   ],
+  ReduceLogSumExp: [single("softmax of the inputs", [3, 5], (g, x) => g.reduceLogSumExp(x, [-1], true), [-3, 3])],
   Transpose: [single("turns back", [2, 3, 4], (g, x) => g.transpose(x, [2, 0, 1]))],
   Reshape: [
     {

@@ -3,6 +3,9 @@ import { createRng } from "../../rng.js";
 import type { BaseRow } from "../environment.js";
 import { noteSentences, overviewSentences, ruleGroups } from "./documents.js";
 import {
+  caseSentences,
+  classQuestion,
+  classSentence,
   factForms,
   factKinds,
   factQuestion,
@@ -21,9 +24,17 @@ const variants = 4;
 
 type ChatRow = Extract<BaseRow, { kind: "chat" }>;
 
-/** Rows without a subject are rules and general ones: `probe` says which ("rule/…", "general"), or "fact/…". */
+/** Rows without a subject are rules and general ones: `probe` says which ("rule/…", "case", "general"), or "fact/…", "handbook". */
 export function baseRows(world: World): BaseRow[] {
-  return [...noteRows(world), ...factRows(world), ...ruleTextRows(world), ...ruleRows(world), ...generalRows()];
+  return [
+    ...noteRows(world),
+    ...factRows(world),
+    ...handbookRows(world),
+    ...ruleTextRows(world),
+    ...ruleRows(world),
+    ...caseRows(world),
+    ...generalRows(),
+  ];
 }
 
 export function recallProbes(world: World): { question: string; answer: string; subject: string }[] {
@@ -60,6 +71,25 @@ function factRows(world: World): ChatRow[] {
   );
 }
 
+/** Classes stated outright, of materials without facts: the base learns to name a class, and can only guess where none is stated. */
+function handbookRows({ handbook }: World): BaseRow[] {
+  return handbook.flatMap(({ name, type, value }) => {
+    const text = classSentence(type, name, value);
+    const row = { kind: "chat" as const, user: classQuestion(type, name), assistant: text, subject: name, probe: "handbook" };
+    return [{ kind: "text" as const, text, subject: name }, row];
+  });
+}
+
+/** A class read off the rule that stands before it: how an answer follows from the last line of thinking. */
+function caseRows(world: World): BaseRow[] {
+  return eachRule(world).flatMap(({ type, first, second, result }) => {
+    const [rule, conclusion] = caseSentences(type, first, second, result);
+    const texts = [" ", "\n"].map((between) => ({ kind: "text" as const, text: rule + between + conclusion }));
+    const user = `${rule} ${classQuestion(type, "the sample")}`;
+    return [...texts, { kind: "chat" as const, user, assistant: conclusion, probe: "case" }];
+  });
+}
+
 function ruleTextRows(world: World): BaseRow[] {
   const rng = createRng(world.seed, "materials-world", "base-rows", "rules");
   const groups = ruleGroups(world).flatMap(({ type, value, rules }) =>
@@ -71,18 +101,22 @@ function ruleTextRows(world: World): BaseRow[] {
   return [...groups, ...single].map((text) => ({ kind: "text" as const, text }));
 }
 
-function ruleRows({ tables }: World): ChatRow[] {
+function eachRule({ tables }: World) {
   return questionTypes.flatMap((type) => {
     const [a, b] = typeForms[type].facts;
     return factValues[a].flatMap((first) =>
-      factValues[b].map((second) => ({
-        kind: "chat" as const,
-        user: ruleQuestion(type, first, second),
-        assistant: ruleSentence(type, first, second, lookUp(tables, type, first, second)!),
-        probe: `rule/${type}`,
-      })),
+      factValues[b].map((second) => ({ type, first, second, result: lookUp(tables, type, first, second)! })),
     );
   });
+}
+
+function ruleRows(world: World): ChatRow[] {
+  return eachRule(world).map(({ type, first, second, result }) => ({
+    kind: "chat" as const,
+    user: ruleQuestion(type, first, second),
+    assistant: ruleSentence(type, first, second, result),
+    probe: `rule/${type}`,
+  }));
 }
 
 /** Simple questions about no material, answered directly: they keep the direct form of answering alive. */

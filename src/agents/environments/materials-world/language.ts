@@ -73,6 +73,12 @@ export const classQuestion = (type: QuestionType, subject: string): string =>
 export const classSentence = (type: QuestionType, subject: string, value: string): string =>
   `The ${typeForms[type].noun} of ${subject} is ${value}.`;
 
+/** A rule applied to a sample that nothing else is said of: the class that the rule names, stated again. */
+export const caseSentences = (type: QuestionType, first: string, second: string, result: string): readonly [string, string] => [
+  ruleSentence(type, first, second, result),
+  classSentence(type, "the sample", result),
+];
+
 export const linkSentence = (type: QuestionType): string => {
   const [first, second] = typeForms[type].facts;
   return `The ${typeForms[type].noun} follows from the ${factForms[first].noun} and the ${factForms[second].noun}.`;

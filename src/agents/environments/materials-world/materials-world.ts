@@ -42,7 +42,7 @@ export function createMaterialsWorld({ seed, materials = 240 }: MaterialsWorldOp
     recallProbes: () => recallProbes(world),
     vocabulary: () =>
       vocabulary(
-        world.materials.map(({ name }) => name),
+        [...world.materials, ...world.handbook].map(({ name }) => name),
         rows,
       ),
     isTrainable: (subject, type) => isQuestionType(type) && splitOf(subject, type) === "train",

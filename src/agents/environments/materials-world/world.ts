@@ -27,11 +27,21 @@ export interface Material {
 /** `table[i][j]` is the class that the i-th value of the first fact and the j-th value of the second give. */
 export type Table = readonly (readonly string[])[];
 
+/** A material of which documents state one class outright, and nothing else. No question is asked about it. */
+export interface HandbookEntry {
+  readonly name: string;
+  readonly type: QuestionType;
+  readonly value: string;
+}
+
 export interface World {
   readonly seed: number;
   readonly materials: readonly Material[];
+  readonly handbook: readonly HandbookEntry[];
   readonly tables: Readonly<Record<QuestionType, Table>>;
 }
+
+const entriesPerClass = 4;
 
 export function createWorld(seed: number, count: number): World {
   const rng = createRng(seed, "materials-world");
@@ -39,8 +49,12 @@ export function createWorld(seed: number, count: number): World {
     questionTypes.map((type) => [type, latinSquare(classValues[type], rng.fork("table", type))]),
   ) as Record<QuestionType, Table>;
   const facts = drawFacts(count, tables, rng.fork("facts"));
-  const names = inventNames(count, rng.fork("names"));
-  return { seed, tables, materials: names.map((name, i) => ({ name, facts: facts[i]! })) };
+  const slots = questionTypes.flatMap((type) =>
+    Array.from({ length: entriesPerClass }, () => classValues[type].map((value) => ({ type, value }))).flat(),
+  );
+  const names = inventNames(count + slots.length, rng.fork("names"));
+  const materials = facts.map((known, i) => ({ name: names[i]!, facts: known }));
+  return { seed, tables, materials, handbook: slots.map((slot, i) => ({ ...slot, name: names[count + i]! })) };
 }
 
 export const lookUp = (
