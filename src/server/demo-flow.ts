@@ -16,7 +16,7 @@ import type { ActiveCorpus } from "../tools/index.js";
 import { writeWhole } from "../tools/index.js";
 import { ingestCorpus } from "../tools/ingest.js";
 import { replayOf } from "../tools/replay.js";
-import { GREEDY, type Recipe, recipeOf } from "../tools/run-settings.js";
+import { type Recipe, reasoningSampling, recipeOf } from "../tools/run-settings.js";
 import { THINKING } from "../trainer/index.js";
 import type { ServerContext } from "./create-context.js";
 import type { Display } from "./demo-display.js";
@@ -195,7 +195,7 @@ async function reasonPhase(options: FlowOptions, { student, store, corpus }: Ope
   const plan = {
     question,
     rounds: REASONING_ROUNDS,
-    sampling: { ...recipe.sampling, ...GREEDY },
+    sampling: reasoningSampling(recipe),
     seed: run.request.seed,
   };
   const rounds = recursiveReason({ ...student, ...judge, store }, plan, signal);
