@@ -13,7 +13,7 @@ import {
 import type { Config } from "./config.js";
 import { currentRun } from "./current-run.js";
 import { type Lazy, lazy } from "./lazy.js";
-import { chatModelOf, judgeOf, openStudent, teacherOf, trainableOf } from "./models.js";
+import { chatModelOf, judgeOf, openStudent, teacherOf, recipeNameOf } from "./models.js";
 
 export interface ServerContext extends ToolContext {
   readonly config: Config;
@@ -62,7 +62,7 @@ export function createContext(config: Config, onNotice: (text: string) => void =
     teacher: async () => (await configured()) ?? teacherOf(await requireCorpus(), await world()),
     judge: async () => judgeOf(await requireCorpus(), await store(), await configured()),
     student,
-    trainable: trainableOf(config.model).kind,
+    recipe: recipeNameOf(config.model),
     run,
     exclusive: serialQueue(),
     close: async () => {

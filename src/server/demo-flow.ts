@@ -105,7 +105,7 @@ async function settingsOf(
 ): Promise<{ environment: Environment | undefined; recipe: Recipe }> {
   return {
     environment: corpus.kind === "world" ? await context.world() : undefined,
-    recipe: recipeOf(context.trainable),
+    recipe: recipeOf(context.recipe),
   };
 }
 
@@ -245,7 +245,7 @@ function resultOf(
     preferenceAccuracy: preferenceChange(collected),
     failures: collected.failures,
     store: { name, version },
-    model: { path, parameters, trainedParameters, trained: context.trainable },
+    model: { path, parameters, trainedParameters, recipe: context.recipe },
     runDir: run.folder.directory,
     checkpoint: `checkpoint-${collected.steps.at(-1)?.step ?? 0}`,
   };

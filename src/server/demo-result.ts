@@ -1,6 +1,7 @@
 /** @file What a run of the demo collected, and the result that is made of it. */
 import { z } from "zod";
 import { type EvaluationResult, pairedInterval, type SelfTeachingEvent } from "../agents/index.js";
+import type { RecipeName } from "../tools/run-settings.js";
 
 const typeSchema = z.object({ type: z.string(), right: z.number(), n: z.number(), chance: z.number() });
 const evaluationSchema = z.object({
@@ -92,7 +93,7 @@ export interface DemoResult {
     readonly path: string;
     readonly parameters: number;
     readonly trainedParameters: number;
-    readonly trained: "full" | "lora";
+    readonly recipe: RecipeName;
   };
   readonly runDir: string;
   readonly checkpoint: string | null;

@@ -11,7 +11,7 @@ import type { DemoOptions } from "./demo-options.js";
 import { closingTable, type DemoResult } from "./demo-result.js";
 import { type DemoRequest, type DemoRun, howToGoOn, resumeRun, startRun } from "./demo-run.js";
 import { createLog, type Log } from "./log.js";
-import { cannotOpen, trainableOf } from "./models.js";
+import { cannotOpen, recipeNameOf } from "./models.js";
 import type { ReportReasoning } from "./report.js";
 
 const INTERRUPTED = 130;
@@ -71,7 +71,7 @@ async function openRun(options: DemoOptions): Promise<{ config: ReturnType<typeo
   }
   const model = options.model ?? environment.model;
   await checkInputs(model, options.corpus);
-  const recipe = recipeOf(trainableOf(model).kind);
+  const recipe = recipeOf(recipeNameOf(model));
   const request: DemoRequest = {
     seed: options.seed,
     model,

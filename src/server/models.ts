@@ -14,13 +14,13 @@ import {
   type Student,
 } from "../agents/index.js";
 import type { ActiveCorpus, Judge, RunFolder } from "../tools/index.js";
-import { LORA_TARGETS, loadChatTemplate, loadTokenizer, openPolicy, type TrainableSpec } from "../trainer/index.js";
+import { type RecipeName, recipeOf } from "../tools/run-settings.js";
+import { loadChatTemplate, loadTokenizer, openPolicy } from "../trainer/index.js";
 import type { Config } from "./config.js";
 
-/** A model that this project made (it has a manifest) is small enough to train whole; any other gets a LoRA adapter. */
-export function trainableOf(model: string): TrainableSpec {
-  if (existsSync(join(model, "manifest.json"))) return { kind: "full" };
-  return { kind: "lora", r: 16, loraAlpha: 32, targetModules: LORA_TARGETS };
+/** Models that this project made have a manifest. */
+export function recipeNameOf(model: string): RecipeName {
+  return existsSync(join(model, "manifest.json")) ? "nano" : "pretrained";
 }
 
 /** Opens model, tokenizer and template; closes the engine again where one of them cannot be used. */
@@ -28,7 +28,7 @@ export async function openModel(config: Pick<Config, "model" | "threads">, seed:
   const { model, threads } = config;
   try {
     const [tokenizer, template] = await Promise.all([loadTokenizer(model), loadChatTemplate(model)]);
-    const trainable = trainableOf(model);
+    const { trainable } = recipeOf(recipeNameOf(model));
     const policy = await openPolicy({ model, trainable, seed, ...(threads !== undefined && { threads }) });
     return { policy, tokenizer, template };
   } catch (cause) {

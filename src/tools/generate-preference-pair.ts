@@ -49,7 +49,7 @@ export function registerGeneratePreferencePair(server: McpServer, context: ToolC
       report(1, 3, "writing a question and the chosen reply");
       const task = { seed: stored.length, ...(topic !== undefined && { topic }) };
       const pair = await makePreferencePair({ ...student, store, model }, task, {
-        ...recipeOf(context.trainable).sampling,
+        ...recipeOf(context.recipe).sampling,
         signal,
       });
       signal.throwIfAborted();

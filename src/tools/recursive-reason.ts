@@ -49,7 +49,7 @@ export function registerRecursiveReason(server: McpServer, context: ToolContext)
       const store = await context.store();
       report(0, rounds, "opening the model and the critic");
       const [student, judge] = await Promise.all([context.student(), context.judge()]);
-      const plan = { question, rounds, sampling: reasoningSampling(recipeOf(context.trainable)), seed: 0 };
+      const plan = { question, rounds, sampling: reasoningSampling(recipeOf(context.recipe)), seed: 0 };
       const steps = recursiveReason({ ...student, ...judge, store }, plan, signal);
       const result = await drain(steps, (round) =>
         report(round.round, rounds, `round ${round.round}: score ${round.score.toFixed(2)}`),

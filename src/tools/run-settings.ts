@@ -1,10 +1,12 @@
 /** @file How the model is sampled and trained, by the tools and the demo alike. */
 import type { Sampling, TrainingPlan } from "../agents/index.js";
+import { LORA_TARGETS, type LoraSpec } from "../trainer/index.js";
 
 const GREEDY = { temperature: 0, topP: 1 } as const;
 
-/** What differs between a small model that is trained whole and a pre-trained one that gets a LoRA adapter. */
+/** What differs between the package's own small model and a pre-trained one. Both get a LoRA adapter. */
 export interface Recipe {
+  readonly trainable: LoraSpec;
   /** The student's own replies, with the spread that makes pairs differ. */
   readonly sampling: Sampling;
   /** Most new tokens of one reply in recursive reasoning. */
@@ -24,33 +26,37 @@ export interface Recipe {
 
 const STEP = { loss: "orpo", maxGradNorm: 1, weightDecay: 0, nllOver: "prompt+chosen" } as const;
 
-/** All weights of the package's model: replay keeps its facts, which the preference loss alone would wash out. */
-const FULL: Recipe = {
-  sampling: { maxNewTokens: 120, temperature: 0.8, topP: 0.95 },
-  reasoningTokens: 120,
+const lora = (r: number, loraAlpha: number): LoraSpec => ({ kind: "lora", r, loraAlpha, targetModules: LORA_TARGETS });
+
+/** A million parameters take rates a hundred times the published ones. Replay keeps the facts, which pairs alone would wash out. */
+const NANO: Recipe = {
+  trainable: lora(16, 32),
+  sampling: { maxNewTokens: 96, temperature: 1, topP: 1 },
+  reasoningTokens: 96,
   training: {
-    epochs: 4,
-    batchPairs: 8,
-    step: { ...STEP, learningRate: 1e-3, beta: 0.25, textWeight: 1, maxTokens: 8192, nllOver: "chosen" },
-    warmupSteps: 8,
+    epochs: 2,
+    batchPairs: 16,
+    step: { ...STEP, learningRate: 5e-3, beta: 0.1, textWeight: 1, maxTokens: 4096 },
+    warmupSteps: 5,
     replayRows: 16,
   },
-  maxPromptLength: 256,
-  maxLength: 512,
-  rounds: 4,
+  maxPromptLength: 128,
+  maxLength: 256,
+  rounds: 3,
   pairs: 192,
-  evaluateEvery: 2,
+  evaluateEvery: 1,
   heldOutPairs: 32,
 };
 
-/** LoRA on a pre-trained model: the published beta, ten times the published rate for the few steps a CPU can take, short samples. */
-const LORA: Recipe = {
+/** The published beta; twenty times the published rate, for the few steps that a CPU can take; short samples. */
+const PRETRAINED: Recipe = {
+  trainable: lora(16, 32),
   sampling: { maxNewTokens: 128, temperature: 0.8, topP: 0.95 },
   reasoningTokens: 320,
   training: {
-    epochs: 2,
+    epochs: 3,
     batchPairs: 2,
-    step: { ...STEP, learningRate: 5e-4, beta: 0.1, textWeight: 0, maxTokens: 2048 },
+    step: { ...STEP, learningRate: 1e-3, beta: 0.1, textWeight: 0, maxTokens: 2048 },
     warmupSteps: 2,
   },
   maxPromptLength: 512,
@@ -61,9 +67,10 @@ const LORA: Recipe = {
   heldOutPairs: 16,
 };
 
-export function recipeOf(trainable: "full" | "lora"): Recipe {
-  return trainable === "full" ? FULL : LORA;
-}
+const RECIPES = { nano: NANO, pretrained: PRETRAINED } as const;
+export type RecipeName = keyof typeof RECIPES;
+
+export const recipeOf = (name: RecipeName): Recipe => RECIPES[name];
 
 /** Greedy, so that the same question gives the same answer. */
 export function reasoningSampling({ sampling, reasoningTokens }: Recipe): Sampling {

@@ -4,6 +4,7 @@ import type { Environment, MaterialsWorld } from "../agents/environments/index.j
 import type { PassageStore, ReasoningContext, Student } from "../agents/index.js";
 import type { ActiveCorpus } from "./active-corpus.js";
 import type { RunFolder } from "./run-folder.js";
+import type { RecipeName } from "./run-settings.js";
 
 export type Judge = Pick<ReasoningContext, "critic" | "score" | "evidence">;
 
@@ -31,8 +32,8 @@ export interface ToolContext {
   judge(): Promise<Judge>;
   /** The model that learns, continued from the current run's last checkpoint. */
   student(): Promise<Student>;
-  /** What of the student is trained: all weights, or a LoRA adapter. */
-  readonly trainable: "full" | "lora";
+  /** How the student is sampled and trained. */
+  readonly recipe: RecipeName;
   /** The run that the tools work on; created when it is first asked for. */
   run(): Promise<RunFolder>;
   /** One at a time, in order of asking: for work that changes the model or the run. */

@@ -68,7 +68,7 @@ async function train(
   if (stored.length === 0) throw new Error(NO_PAIRS);
   report(0, wanted ?? 1, "opening the model");
   const student = await context.student();
-  const recipe = recipeOf(context.trainable);
+  const recipe = recipeOf(context.recipe);
   const { pairs, dropped } = tokenizeStored(stored, student, recipe);
   if (pairs.length === 0)
     throw new Error(`none of the ${stored.length} stored pairs can be used: call generate-preference-pair again`);

@@ -62,7 +62,7 @@ export async function smallContext(scripted = thinkingStudent()): Promise<SmallC
         : loadExtractiveTeacher(),
     judge: async () => ({ critic: async () => createCritic({ model: await loadTextCritic() }) }),
     student: async () => scripted,
-    trainable: "lora",
+    recipe: "pretrained",
     run: () => openRunFolder(join(home, "runs", "test")),
     exclusive: serialQueue(),
     stop: () => controller.abort(new Error("the server stops")),
