@@ -8,9 +8,9 @@ import {
   type LabelledTokens,
   loadChatTemplate,
   loadTokenizer,
-  PROMPT_SUFFIX,
   type ModelConfig,
   type Policy,
+  PROMPT_SUFFIX,
   type StepMetrics,
   type StepOptions,
   type Tokenizer,
@@ -70,7 +70,11 @@ export async function writeUntrainedModel(
   environment: Environment,
   plan: BaseModelPlan,
 ): Promise<void> {
-  const files = createTokenizerFiles(tokenizerTexts(environment), [...environment.vocabulary(), "Use"], plan.maxPositions);
+  const files = createTokenizerFiles(
+    tokenizerTexts(environment),
+    [...environment.vocabulary(), "Use"],
+    plan.maxPositions,
+  );
   const config: ModelConfig = {
     modelType: "llama",
     vocabSize: files.vocabSize,
@@ -205,7 +209,8 @@ function rowSampler(
 }
 
 /** The same question with the request to think; a text stays as it is. */
-const askedToThink = (row: BaseRow): BaseRow => (row.kind === "chat" ? { ...row, user: row.user + PROMPT_SUFFIX } : row);
+const askedToThink = (row: BaseRow): BaseRow =>
+  row.kind === "chat" ? { ...row, user: row.user + PROMPT_SUFFIX } : row;
 
 export interface Recall {
   readonly recall: number;

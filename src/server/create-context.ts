@@ -13,7 +13,7 @@ import {
 import type { Config } from "./config.js";
 import { currentRun } from "./current-run.js";
 import { type Lazy, lazy } from "./lazy.js";
-import { chatModelOf, judgeOf, openStudent, teacherOf, recipeNameOf } from "./models.js";
+import { chatModelOf, judgeOf, openStudent, recipeNameOf, teacherOf } from "./models.js";
 
 export interface ServerContext extends ToolContext {
   readonly config: Config;

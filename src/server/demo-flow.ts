@@ -184,41 +184,50 @@ function show(display: Display, event: SelfTeachingEvent, rounds: number): void 
 }
 
 const REASONING_ROUNDS = 2;
+/** Most answers need no second round: so many held-out questions are looked through for one where the critic has something to do. */
+const REASONING_QUESTIONS = 24;
 
-async function reasonPhase(options: FlowOptions, { student, store, corpus }: Opened): Promise<ReportReasoning> {
+async function reasonPhase(options: FlowOptions, opened: Opened): Promise<ReportReasoning> {
   const { context, run, display, signal } = options;
-  const { environment, recipe } = await settingsOf(options, corpus);
-  const configured = await chatModelOf(context.config.teacher);
-  display.phase("reason about one question", REASONING_ROUNDS);
-  const question = await questionOf(options, { store, corpus, environment });
-  const judge = await judgeOf(corpus, store, configured);
-  const plan = {
-    question,
-    rounds: REASONING_ROUNDS,
-    sampling: reasoningSampling(recipe),
-    seed: run.request.seed,
-  };
-  const rounds = recursiveReason({ ...student, ...judge, store }, plan, signal);
+  const { student, store, corpus } = opened;
+  const { recipe } = await settingsOf(options, corpus);
+  const judge = await judgeOf(corpus, store, await chatModelOf(context.config.teacher));
+  const questions = await questionsOf(options, opened);
+  display.phase("reason recursively", questions.length);
+  let shown: ReportReasoning | undefined;
+  for (const [i, question] of questions.entries()) {
+    const plan = { question, rounds: REASONING_ROUNDS, sampling: reasoningSampling(recipe), seed: run.request.seed };
+    const { answer, rounds } = await lastOf(recursiveReason({ ...student, ...judge, store }, plan, signal));
+    display.progress(i + 1, questions.length, `score ${rounds.map(({ score }) => score.toFixed(2)).join(" → ")}`);
+    shown ??= { question, answer, rounds };
+    if (rounds.length > 1) return { question, answer, rounds };
+  }
+  if (shown === undefined) throw new Error("internal: the demo has no question to reason about");
+  return shown;
+}
+
+async function lastOf<T>(events: AsyncGenerator<unknown, T>): Promise<T> {
   for (;;) {
-    const { value, done } = await rounds.next();
-    if (done) return { question, answer: value.answer, rounds: value.rounds };
-    display.progress(value.round, REASONING_ROUNDS, `score ${value.score.toFixed(2)}`);
+    const { value, done } = await events.next();
+    if (done === true) return value as T;
   }
 }
 
-/** A held-out question of the environment, or a new one about the corpus, drawn by the seed. */
-async function questionOf(
+/** Held-out questions of the environment, or a new one about the corpus, drawn by the seed. */
+async function questionsOf(
   { context, run, signal }: FlowOptions,
-  { store, corpus, environment }: { store: PassageStore; corpus: ActiveCorpus; environment: Environment | undefined },
-): Promise<string> {
+  { store, corpus }: Opened,
+): Promise<readonly string[]> {
   const rng = createRng(run.request.seed, "demo-question");
-  if (environment !== undefined) return rng.pick(environment.questions("unseen-combination")).text;
+  if (corpus.kind === "world") {
+    const held = (await context.world()).questions("unseen-combination");
+    return rng.shuffle(held.map(({ text }) => text)).slice(0, REASONING_QUESTIONS);
+  }
   const variation = rng.int(2 ** 31);
   const model = (await chatModelOf(context.config.teacher)) ?? (await teacherOf(corpus, await context.world()));
   const generator = await createTaskGenerator({ model, store });
-  return (
-    await generator.generate({ passages: await drawPassages(store, { k: 3, seed: variation }), variation }, signal)
-  ).question;
+  const passages = await drawPassages(store, { k: 3, seed: variation });
+  return [(await generator.generate({ passages, variation }, signal)).question];
 }
 
 function resultOf(

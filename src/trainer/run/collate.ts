@@ -111,7 +111,6 @@ export function collate(
 ): MicroBatch[] {
   const items = [...pairs.map(pairItem), ...texts.map(textItem)];
   if (items.length === 0) throw new Error("internal: an empty batch");
-  // Rows hold items of like length, so that one long pair does not widen every row.
   const longest = items.reduce((max, item) => Math.max(max, item.ids.length), 0);
   const time = Math.max(
     longest,

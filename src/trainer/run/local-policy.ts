@@ -28,10 +28,11 @@ import type {
 } from "./policy.js";
 import { generateProgram, type ProgramSource, scoreProgram, trainProgram } from "./programs.js";
 import { type Feed, type Feeds, openSession, type Program } from "./session.js";
-import { stepMetrics } from "./step-metrics.js";
+import { StepSums } from "./step-metrics.js";
 import { readTrained, readVectors, writeTrained, writeVectors } from "./trained-files.js";
 
 const PREFERENCE_OUTPUTS = ["chosen", "rejected", "log_odds", "log_sigmoid_odds"] as const;
+const NEXT_VECTORS = ["next_theta", "next_m", "next_v"] as const;
 const VECTORS = ["theta", "m", "v"] as const;
 
 /** Half of the logical cores: ONNX Runtime gains nothing from the second thread of a core. Two at least, if there are two. */
@@ -93,39 +94,25 @@ export class LocalPolicy {
 
   /** One optimizer step over the whole batch. Nothing changes where loss or gradients are not finite. */
   async trainStep(batch: TrainBatch, options: StepOptions): Promise<StepMetrics> {
-    const program = await this.program(options.loss === "sft" ? "train-sft" : "train-orpo");
+    const preference = options.loss === "orpo";
+    if (preference && batch.pairs.length === 0) throw new Error("an ORPO step needs at least one pair; none was given");
+    const program = await this.program(preference ? "train-orpo" : "train-sft");
     const micro = collate(batch.pairs, batch.texts, stepWeights(batch, options), options.maxTokens);
-    const withPairs = options.loss === "orpo" && batch.pairs.length > 0;
-    if (options.loss === "orpo" && !withPairs) throw new Error("an ORPO step needs at least one pair; none was given");
-    let gradient: Feed = { data: new Float32Array(this.layout.length), dims: [this.layout.length] };
-    const seen = {
-      loss: 0,
-      nll: 0,
-      chosen: [] as number[],
-      rejected: [] as number[],
-      logOdds: [] as number[],
-      logSigmoidOdds: [] as number[],
-    };
-    for (const [i, rows] of micro.entries()) {
-      const last = i === micro.length - 1;
-      const outputs = ["loss", "nll", "sum_gradient", ...(withPairs ? PREFERENCE_OUTPUTS : [])];
-      if (last) outputs.push("grad_norm", "next_theta", "next_m", "next_v");
+    const outputs = ["loss", "nll", "sum_gradient", ...(preference ? PREFERENCE_OUTPUTS : [])];
+    const sums = new StepSums();
+    let gradient: Feed = this.vector(new Float32Array(this.layout.length));
+    for (const rows of micro.slice(0, -1)) {
       const result = await program.run({ ...this.trainFeeds(rows, options), gradient }, outputs);
-      const numbers = (name: string): number[] => Array.from((result[name]?.data ?? []) as Float32Array);
+      sums.add(result);
       gradient = result["sum_gradient"] as Feed;
-      seen.loss += numbers("loss")[0] as number;
-      seen.nll += numbers("nll")[0] as number;
-      seen.chosen.push(...numbers("chosen"));
-      seen.rejected.push(...numbers("rejected"));
-      seen.logOdds.push(...numbers("log_odds"));
-      seen.logSigmoidOdds.push(...numbers("log_sigmoid_odds"));
-      if (!last) continue;
-      const gradNorm = numbers("grad_norm")[0] as number;
-      this.refuseNonFinite(seen.loss, gradNorm, gradient.data as Float32Array);
-      this.adopt(result);
-      return stepMetrics({ ...seen, gradNorm }, options);
     }
-    throw new Error("internal: a step without micro-batches");
+    const feeds = { ...this.trainFeeds(micro.at(-1) as MicroBatch, options), gradient };
+    const result = await program.run(feeds, [...outputs, "grad_norm", ...NEXT_VECTORS]);
+    sums.add(result);
+    const metrics = sums.metrics((result["grad_norm"]?.data as Float32Array)[0] as number, options);
+    this.refuseNonFinite(metrics, result["sum_gradient"]?.data as Float32Array);
+    this.adopt(result);
+    return metrics;
   }
 
   /** Sums of log-probabilities of both replies of each pair. */
@@ -270,8 +257,8 @@ export class LocalPolicy {
     this.step += 1;
   }
 
-  private refuseNonFinite(loss: number, gradNorm: number, gradient: Float32Array): void {
-    if (Number.isFinite(loss) && Number.isFinite(gradNorm)) return;
+  private refuseNonFinite({ loss = Number.NaN, grad_norm = Number.NaN }: StepMetrics, gradient: Float32Array): void {
+    if (Number.isFinite(loss) && Number.isFinite(grad_norm)) return;
     const bad = gradient.findIndex((value) => !Number.isFinite(value));
     const where = this.layout.entries.find(({ offset, size }) => bad >= offset && bad < offset + size);
     const what = where === undefined ? `the loss is ${loss}` : `the gradient of ${where.name} is ${gradient[bad]}`;

@@ -1,34 +1,43 @@
 /** @file What a step reports, under TRL's names. */
 import type { StepMetrics, StepOptions } from "./policy.js";
-
-/** What the micro-batches of one step gave, joined. Preference vectors hold one entry a pair. */
-export interface StepResults {
-  readonly loss: number;
-  readonly nll: number;
-  readonly gradNorm: number;
-  readonly chosen: readonly number[];
-  readonly rejected: readonly number[];
-  readonly logOdds: readonly number[];
-  readonly logSigmoidOdds: readonly number[];
-}
+import type { Feed } from "./session.js";
 
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 
-/** ORPO's rewards are β times the mean log-probability of a reply; accuracies count strictly larger ones. */
-export function stepMetrics(results: StepResults, options: StepOptions): StepMetrics {
-  const { loss, nll, gradNorm, chosen, rejected } = results;
-  const common = { loss, grad_norm: gradNorm, learning_rate: options.learningRate, nll_loss: nll };
-  if (chosen.length === 0) return common;
-  const margins = chosen.map((logp, i) => options.beta * (logp - (rejected[i] as number)));
-  return {
-    ...common,
-    "rewards/chosen": options.beta * mean(chosen),
-    "rewards/rejected": options.beta * mean(rejected),
-    "rewards/accuracies": mean(margins.map((margin) => (margin > 0 ? 1 : 0))),
-    "rewards/margins": mean(margins),
-    "logps/chosen": mean(chosen),
-    "logps/rejected": mean(rejected),
-    log_odds_chosen: mean(results.logOdds),
-    log_odds_ratio: mean(results.logSigmoidOdds),
+/** What the micro-batches of one step gave, joined. Preference vectors hold one entry a pair. */
+export class StepSums {
+  private loss = 0;
+  private nll = 0;
+  private readonly perPair: Readonly<Record<"chosen" | "rejected" | "log_odds" | "log_sigmoid_odds", number[]>> = {
+    chosen: [],
+    rejected: [],
+    log_odds: [],
+    log_sigmoid_odds: [],
   };
+
+  add(result: Readonly<Record<string, Feed>>): void {
+    const numbers = (name: string): number[] => Array.from((result[name]?.data ?? []) as Float32Array);
+    this.loss += numbers("loss")[0] as number;
+    this.nll += numbers("nll")[0] as number;
+    for (const [name, values] of Object.entries(this.perPair)) values.push(...numbers(name));
+  }
+
+  /** ORPO's rewards are β times the mean log-probability of a reply; accuracies count strictly larger ones. */
+  metrics(gradNorm: number, { learningRate, beta }: StepOptions): StepMetrics {
+    const { chosen, rejected, log_odds, log_sigmoid_odds } = this.perPair;
+    const common = { loss: this.loss, grad_norm: gradNorm, learning_rate: learningRate, nll_loss: this.nll };
+    if (chosen.length === 0) return common;
+    const margins = chosen.map((logp, i) => beta * (logp - (rejected[i] as number)));
+    return {
+      ...common,
+      "rewards/chosen": beta * mean(chosen),
+      "rewards/rejected": beta * mean(rejected),
+      "rewards/accuracies": mean(margins.map((margin) => (margin > 0 ? 1 : 0))),
+      "rewards/margins": mean(margins),
+      "logps/chosen": mean(chosen),
+      "logps/rejected": mean(rejected),
+      log_odds_chosen: mean(log_odds),
+      log_odds_ratio: mean(log_sigmoid_odds),
+    };
+  }
 }

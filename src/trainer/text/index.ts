@@ -4,8 +4,8 @@ export { NANO_CHAT_TEMPLATE, NANO_EOS_TOKEN, NANO_PAD_TOKEN, NANO_SPECIAL_TOKENS
 export { createTokenizerFiles, type TokenizerFiles } from "./nano-tokenizer.js";
 export { type PreferencePair, type Provenance, preferencePairSchema, provenanceSchema } from "./preference-pair.js";
 export type { ReplyMask } from "./reply-labels.js";
-export { extractSection, PROMPT_SUFFIX, prefilledThinking, REFLECT, THINKING } from "./thinking-markers.js";
 export { encodeMarked } from "./segments.js";
+export { extractSection, PROMPT_SUFFIX, prefilledThinking, REFLECT, THINKING } from "./thinking-markers.js";
 export { concatIds, withBos } from "./token-ids.js";
 export {
   type PairText,

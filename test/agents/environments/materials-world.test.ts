@@ -180,7 +180,9 @@ describe("nothing held out leaks", () => {
       expect(rows.map((row) => row.kind)).toEqual(["text", "chat"]);
       expect(texts.some((text) => text.includes(name))).toBe(false);
     }
-    expect(splits.flatMap((split) => world.questions(split)).filter(({ subject }) => handbook.includes(subject))).toEqual([]);
+    expect(
+      splits.flatMap((split) => world.questions(split)).filter(({ subject }) => handbook.includes(subject)),
+    ).toEqual([]);
   });
 
   test("a training layout names its own subject and classes of its own type only", () => {
@@ -207,7 +209,9 @@ describe("base rows", () => {
 
   test("a row's subject is the only material it names; a row without subject names none", () => {
     for (const row of world.baseRows()) {
-      expect(wordsIn(textsOf(row).join(" "), [...names, ...handbook])).toEqual(row.subject === undefined ? [] : [row.subject]);
+      expect(wordsIn(textsOf(row).join(" "), [...names, ...handbook])).toEqual(
+        row.subject === undefined ? [] : [row.subject],
+      );
     }
   });
 

@@ -85,6 +85,19 @@ describe("a policy", () => {
     expect(await policy.stepCount()).toBe(steps);
   });
 
+  it("takes the same step however it is cut up, replayed texts included", async () => {
+    const texts = [3, 9, 30].map((length) => ({
+      ids: new Int32Array(length).fill(5),
+      labels: new Uint8Array(length).fill(1),
+    }));
+    const start = join(folder, "checkpoint-start");
+    await policy.saveCheckpoint(start, {});
+    const whole = await policy.trainStep({ pairs, texts }, { ...STEP, textWeight: 0.5 });
+    await policy.loadCheckpoint(start);
+    const cut = await policy.trainStep({ pairs, texts }, { ...STEP, textWeight: 0.5, maxTokens: 1 });
+    for (const [name, value] of Object.entries(whole)) expect(cut[name], name).toBeCloseTo(value, 4);
+  });
+
   it("refuses an ORPO step without pairs", async () => {
     const text = { ids: prompt(1, 2, 3), labels: Uint8Array.from([0, 1, 1]) };
     await expect(policy.trainStep({ pairs: [], texts: [text] }, STEP)).rejects.toThrow(/at least one pair/);

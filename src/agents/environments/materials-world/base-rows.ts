@@ -75,7 +75,13 @@ function factRows(world: World): ChatRow[] {
 function handbookRows({ handbook }: World): BaseRow[] {
   return handbook.flatMap(({ name, type, value }) => {
     const text = classSentence(type, name, value);
-    const row = { kind: "chat" as const, user: classQuestion(type, name), assistant: text, subject: name, probe: "handbook" };
+    const row = {
+      kind: "chat" as const,
+      user: classQuestion(type, name),
+      assistant: text,
+      subject: name,
+      probe: "handbook",
+    };
     return [{ kind: "text" as const, text, subject: name }, row];
   });
 }

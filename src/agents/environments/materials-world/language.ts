@@ -74,10 +74,12 @@ export const classSentence = (type: QuestionType, subject: string, value: string
   `The ${typeForms[type].noun} of ${subject} is ${value}.`;
 
 /** A rule applied to a sample that nothing else is said of: the class that the rule names, stated again. */
-export const caseSentences = (type: QuestionType, first: string, second: string, result: string): readonly [string, string] => [
-  ruleSentence(type, first, second, result),
-  classSentence(type, "the sample", result),
-];
+export const caseSentences = (
+  type: QuestionType,
+  first: string,
+  second: string,
+  result: string,
+): readonly [string, string] => [ruleSentence(type, first, second, result), classSentence(type, "the sample", result)];
 
 export const linkSentence = (type: QuestionType): string => {
   const [first, second] = typeForms[type].facts;
