@@ -109,7 +109,7 @@ export class LocalPolicy {
     const feeds = { ...this.trainFeeds(micro.at(-1) as MicroBatch, options), gradient };
     const result = await program.run(feeds, [...outputs, "grad_norm", ...NEXT_VECTORS]);
     sums.add(result);
-    const metrics = sums.metrics((result["grad_norm"]?.data as Float32Array)[0] as number, options);
+    const metrics = sums.metrics(options);
     this.refuseNonFinite(metrics, result["sum_gradient"]?.data as Float32Array);
     this.adopt(result);
     return metrics;
