@@ -31,7 +31,7 @@ const absolute = (path: string): string => (isAbsolute(path) ? path : resolve(pa
 function demoCommand(run: (options: DemoOptions) => Promise<number>, finish: (exitCode: number) => void): Command {
   return new Command("demo")
     .description("one self-teaching iteration, end to end: ingest, pairs, training, evaluation, recursive reasoning")
-    .option("--json", "the last line of stdout is the result as one JSON object; everything else goes to stderr", false)
+    .option("--json", "the last line of stdout is the result as one JSON object; everything else goes to stderr")
     .option("--seed <number>", "seed of everything that is drawn", wholeNumber(0, 2 ** 31 - 1), 7)
     .option(
       "--model <directory>",
@@ -44,8 +44,10 @@ function demoCommand(run: (options: DemoOptions) => Promise<number>, finish: (ex
     .option("--home <directory>", "where corpora and runs are kept (default: PREFLEXOR_HOME)", absolute)
     .option("--threads <number>", "threads of ONNX Runtime", wholeNumber(1, 256))
     .option("--resume <directory>", "go on with this run, from its last checkpoint", absolute)
-    .option("--verbose", "with a failure, also its stack", false)
-    .action(async (options: DemoOptions) => finish(await run(options)));
+    .option("--verbose", "with a failure, also its stack")
+    .action(async (options: DemoOptions) =>
+      finish(await run({ ...options, json: options.json === true, verbose: options.verbose === true })),
+    );
 }
 
 /** Runs a command; resolves to the exit code. Help, version and mistakes are printed here. */

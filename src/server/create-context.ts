@@ -1,7 +1,8 @@
 /** @file Constructs the real tool context; the only place where stores, engines, models and teachers are made. */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { PassageStore } from "../agents/index.js";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { PassageStore, Student } from "../agents/index.js";
 import {
   type ActiveCorpus,
   EMPTY_CORPUS,
@@ -14,6 +15,9 @@ import type { Config } from "./config.js";
 import { currentRun } from "./current-run.js";
 import { type Lazy, lazy } from "./lazy.js";
 import { chatModelOf, judgeOf, openStudent, recipeNameOf, teacherOf } from "./models.js";
+
+/** How long a stopping server waits for work under way; a part of what it has for its whole end. */
+const SAVE_GRACE_MS = 2000;
 
 export interface ServerContext extends ToolContext {
   readonly config: Config;
@@ -45,6 +49,7 @@ export function createContext(config: Config, onNotice: (text: string) => void =
     return corpus;
   };
   const store = async () => stores.open(await requireCorpus());
+  const exclusive = serialQueue();
   return {
     config,
     home,
@@ -61,16 +66,33 @@ export function createContext(config: Config, onNotice: (text: string) => void =
     environment: async () => ((await activeCorpus())?.kind === "world" ? world() : undefined),
     teacher: async () => (await configured()) ?? teacherOf(await requireCorpus(), await world()),
     judge: async () => judgeOf(await requireCorpus(), await store(), await configured()),
-    student,
+    student: async () => {
+      const opened = await student();
+      if (await isAlive(opened)) return opened;
+      // E.g. killed for want of memory: another one goes on from the last checkpoint.
+      await student.closeWith(({ policy }) => policy.close());
+      return student();
+    },
     recipe: recipeNameOf(config.model),
     run,
-    exclusive: serialQueue(),
+    exclusive,
     close: async () => {
       controller.abort(new Error("the server stops"));
+      // A training that is under way saves the steps that it took.
+      await Promise.race([
+        exclusive(new AbortController().signal, async () => undefined),
+        sleep(SAVE_GRACE_MS, undefined, { ref: false }),
+      ]);
       await Promise.allSettled([student.closeWith(({ policy }) => policy.close()), stores.close()]);
     },
   };
 }
+
+const isAlive = ({ policy }: Student): Promise<boolean> =>
+  policy.stepCount().then(
+    () => true,
+    () => false,
+  );
 
 function noticeBoard(onNotice: (text: string) => void): { add: (text: string) => void; all: () => readonly string[] } {
   const seen = new Set<string>();

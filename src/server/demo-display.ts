@@ -10,6 +10,8 @@ export interface Display {
   line(text: string): void;
   /** Ends the phase under way. */
   end(): void;
+  /** Writes a last line; whatever still comes is not shown. */
+  close(text: string): void;
 }
 
 export function createDisplay(stream: NodeJS.WriteStream): Display {
@@ -19,62 +21,100 @@ export function createDisplay(stream: NodeJS.WriteStream): Display {
 /** A line when a phase starts and at each quarter, so that a log stays short. */
 export function lineDisplay(write: (line: string) => void): Display {
   let phase = { title: "", total: 0, done: 0, quarter: 0 };
+  let closed = false;
+  const show = (text: string): void => {
+    if (!closed) write(text);
+  };
   const progress: Display["progress"] = (done, total, note) => {
     const quarter = Math.floor((4 * done) / Math.max(1, total));
-    if (quarter === phase.quarter || total < 8) return;
+    const reached = quarter > phase.quarter;
+    // It may also fall: a phase can have parts.
     phase.quarter = quarter;
-    write(`  ${phase.title}: ${done} of ${total}${note === undefined ? "" : ` (${note})`}`);
+    if (reached && total >= 8) show(`  ${phase.title}: ${done} of ${total}${note ? ` (${note})` : ""}`);
   };
   return {
     phase: (title, total) => {
       phase = { title, total, done: 0, quarter: 0 };
-      write(title);
+      show(title);
     },
     progress,
     step: (note) => {
       phase.done += 1;
       progress(phase.done, phase.total, note);
     },
-    line: write,
+    line: show,
     end: () => undefined,
+    close: (text) => {
+      show(text);
+      closed = true;
+    },
   };
 }
 
 /** Wide enough for the longest title, so that the bars stand in one column. */
 const TITLE_WIDTH = 34;
+const WIDE_TERMINAL = 100;
 
+function newBar(stream: NodeJS.WriteStream, title: string): SingleBar {
+  return new SingleBar({
+    stream,
+    format: `${title.padEnd(TITLE_WIDTH)} {bar} {percentage} %  {note}`,
+    autopadding: true,
+    hideCursor: true,
+    barsize: stream.columns >= WIDE_TERMINAL ? 28 : 14,
+    fps: 8,
+    gracefulExit: false,
+    barCompleteChar: "━",
+    barIncompleteChar: "·",
+  });
+}
+
+/** A phase of one step is a line: a bar would stand at nothing and then be gone. */
 function barDisplay(stream: NodeJS.WriteStream): Display {
+  let phase = { title: "", total: 0, done: 0 };
   let bar: SingleBar | undefined;
+  let closed = false;
   const end = (): void => {
     bar?.stop();
     bar = undefined;
   };
+  const show = (text: string): void => {
+    if (closed) return;
+    end();
+    stream.write(`${text}\n`);
+  };
+  const progress: Display["progress"] = (done, total, note = "") => {
+    if (closed) return;
+    phase.done = done;
+    if (phase.total <= 1) {
+      if (note !== "") show(`  ${note}`);
+      return;
+    }
+    if (bar === undefined) {
+      // After a line in the middle of a phase, the rest of it has a bar of its own.
+      bar = newBar(stream, phase.title);
+      bar.start(Math.max(1, total), done, { note });
+    } else {
+      bar.setTotal(Math.max(1, total));
+      bar.update(done, { note });
+    }
+  };
   return {
     phase: (title, total) => {
       end();
-      const format = `${title.padEnd(TITLE_WIDTH)} {bar} {percentage} %  {note}`;
-      bar = new SingleBar({
-        stream,
-        format,
-        hideCursor: true,
-        barsize: 28,
-        fps: 8,
-        gracefulExit: false,
-        barCompleteChar: "━",
-        barIncompleteChar: "·",
-      });
-      bar.start(Math.max(1, total), 0, { note: "" });
+      phase = { title, total, done: 0 };
+      if (total <= 1) show(`${title} …`);
+      else progress(0, total);
     },
-    progress: (done, total, note) => {
-      bar?.setTotal(Math.max(1, total));
-      bar?.update(done, { note: note ?? "" });
-    },
-    step: (note) => bar?.increment(1, { note }),
-    line: (text) => {
-      end();
-      stream.write(`${text}\n`);
-    },
+    progress,
+    step: (note) => progress(phase.done + 1, phase.total, note),
+    line: show,
     end,
+    close: (text) => {
+      // Behind the ^C that the terminal shows.
+      show(`\n${text}`);
+      closed = true;
+    },
   };
 }
 

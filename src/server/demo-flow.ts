@@ -29,9 +29,10 @@ import {
   type DemoResult,
   endsOf,
   preferenceChange,
+  splitName,
 } from "./demo-result.js";
 import { collectedBefore, type DemoRun, saveProgress, snapshotName } from "./demo-run.js";
-import { chatModelOf, judgeOf, openModel, teacherOf } from "./models.js";
+import { chatModelOf, closeWhenStopped, judgeOf, openModel, teacherOf } from "./models.js";
 import { type ReportReasoning, renderReport } from "./report.js";
 
 export interface FlowOptions {
@@ -55,6 +56,7 @@ export async function demoFlow(options: FlowOptions): Promise<Finished> {
   const store = await ingestPhase(options, corpus);
   display.phase("open the model", 1);
   const student = await openModel(context.config, run.request.seed);
+  const stay = closeWhenStopped(student.policy, signal);
   try {
     signal.throwIfAborted();
     if (run.progress !== undefined) await student.policy.loadCheckpoint(run.progress.checkpoint);
@@ -65,6 +67,7 @@ export async function demoFlow(options: FlowOptions): Promise<Finished> {
     await writeReport(options, { result, collected, reasoning });
     return { result, reasoning };
   } finally {
+    stay();
     await student.policy.close();
   }
 }
@@ -88,7 +91,7 @@ async function ingestPhase({ context, display, signal }: FlowOptions, corpus: Ac
     signal,
     onProgress: display.progress,
   });
-  display.line(`${documents} documents, ${passages} passages`);
+  display.line(`  ${documents} document(s), ${passages} passage(s)`);
   return openCorpus(corpus);
 }
 
@@ -170,17 +173,21 @@ function show(display: Display, event: SelfTeachingEvent, rounds: number): void 
     const names = { evaluate: "evaluate", pairs: "make pairs", train: "train", checkpoint: "write a checkpoint" };
     display.phase(`${of}: ${names[event.phase]}`, event.total);
   }
-  if (event.kind === "progress") display.progress(event.done, event.total, event.note);
+  if (event.kind === "progress") display.progress(event.done, event.total, splitName(event.note ?? ""));
   if (event.kind === "step") {
     const { loss = Number.NaN, epoch = 0 } = event.metrics;
     display.step(`loss ${loss.toFixed(4)}, pass ${epoch.toFixed(1)}`);
   }
   if (event.kind === "evaluation") {
     const { split, accuracy, chance, n } = event.result;
-    display.line(`  ${split}: ${(100 * accuracy).toFixed(1)} % right (n ${n}, chance ${(100 * chance).toFixed(1)} %)`);
+    display.line(
+      `  ${splitName(split)}: ${(100 * accuracy).toFixed(1)} % right (n ${n}, chance ${(100 * chance).toFixed(1)} %)`,
+    );
   }
-  if (event.kind === "preference-accuracy")
+  if (event.kind === "preference-accuracy") {
+    display.progress(event.n, event.n);
     display.line(`  held-out pairs ranked right: ${(100 * event.accuracy).toFixed(1)} % (n ${event.n})`);
+  }
 }
 
 const REASONING_ROUNDS = 2;
@@ -198,7 +205,8 @@ async function reasonPhase(options: FlowOptions, opened: Opened): Promise<Report
   for (const [i, question] of questions.entries()) {
     const plan = { question, rounds: REASONING_ROUNDS, sampling: reasoningSampling(recipe), seed: run.request.seed };
     const { answer, rounds } = await lastOf(recursiveReason({ ...student, ...judge, store }, plan, signal));
-    display.progress(i + 1, questions.length, `score ${rounds.map(({ score }) => score.toFixed(2)).join(" → ")}`);
+    const last = rounds.length > 1 ? questions.length : i + 1;
+    display.progress(last, questions.length, `score ${rounds.map(({ score }) => score.toFixed(2)).join(" → ")}`);
     shown ??= { question, answer, rounds };
     if (rounds.length > 1) return { question, answer, rounds };
   }

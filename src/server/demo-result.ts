@@ -146,11 +146,23 @@ function changeText({ before, after, n, chance, ci95 }: AccuracyChange): string 
   return `${percent(before)} → ${percent(after)}  (± ${percent(ci95)}, n ${n}, chance ${percent(chance)})`;
 }
 
+/** What people read instead of the name of a split. */
+const SPLIT_NAMES: Readonly<Record<string, string>> = {
+  "unseen-combination": "held-out combinations",
+  "unseen-material": "held-out materials",
+};
+export const splitName = (split: string): string => SPLIT_NAMES[split] ?? split;
+
+/** "52 s" or "3 min 5 s". */
+function durationText(seconds: number): string {
+  const whole = Math.round(seconds);
+  return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
+}
+
 /** The closing table, for the terminal and the report. */
 export function closingTable(result: DemoResult): [label: string, value: string][] {
   const { loss, rewardMargin, accuracy, unseenMaterials, preferenceAccuracy, model } = result;
   const arrow = (ends: { first: number; last: number }) => `${ends.first.toFixed(3)} → ${ends.last.toFixed(3)}`;
-  const minutes = `${Math.floor(result.seconds / 60)} min ${Math.round(result.seconds % 60)} s`;
   return [
     [
       "model",
@@ -171,7 +183,7 @@ export function closingTable(result: DemoResult): [label: string, value: string]
             `${percent(preferenceAccuracy.before)} → ${percent(preferenceAccuracy.after)}  (n ${preferenceAccuracy.n})`,
           ] as [string, string],
         ]),
-    ["time", minutes],
+    ["time", durationText(result.seconds)],
     ["run directory", result.runDir],
   ];
 }

@@ -1,12 +1,13 @@
 /** @file The run directory of a demo: what was asked for, how far it came, and how to go on. */
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import { openRunFolder, type RunFolder, writeWhole } from "../tools/index.js";
 import { timeName } from "./current-run.js";
 import { type Collected, collectedSchema, nothingCollected } from "./demo-result.js";
+import { ownCommand, shellWord } from "./own-command.js";
 
 /** What a run was started with; a resumed run takes all of it from here. */
 export const requestSchema = z.object({
@@ -43,7 +44,11 @@ export async function startRun(home: string, request: DemoRequest, now = new Dat
   const base = join(home, "runs", `${timeName(now)}-seed${request.seed}`);
   let directory = base;
   for (let i = 2; existsSync(directory); i++) directory = `${base}-${i}`;
-  const folder = await openRunFolder(directory);
+  const folder = await openRunFolder(directory).catch((cause: unknown) => {
+    throw new Error(`runs cannot be kept in ${home}: give a folder that can be written, --home or PREFLEXOR_HOME`, {
+      cause,
+    });
+  });
   await writeWhole(join(directory, REQUEST), `${JSON.stringify(request, null, 2)}\n`);
   return { folder, request, progress: undefined };
 }
@@ -98,12 +103,30 @@ export async function saveProgress(
 export const collectedBefore = (run: DemoRun): Collected =>
   structuredClone(run.progress?.collected ?? nothingCollected());
 
-/** What the user can do with a run that was stopped. */
-export function howToGoOn({ directory, pairsFile }: RunFolder, checkpoint: string | undefined): string {
+/** The home that a run directory lies in, where it lies in one: `<home>/runs/<run>`. */
+export function homeOf(directory: string): string | undefined {
+  const runs = dirname(resolve(directory));
+  return basename(runs) === "runs" ? dirname(runs) : undefined;
+}
+
+/** Removes a run directory that holds no pair, no measurement and no checkpoint; says whether it did. */
+export async function discardIfEmpty({ folder: { directory } }: Pick<DemoRun, "folder">): Promise<boolean> {
+  const others = (await readdir(directory, { withFileTypes: true })).filter(({ name }) => name !== REQUEST);
+  for (const entry of others) {
+    if (entry.isDirectory() || (await stat(join(directory, entry.name))).size > 0) return false;
+  }
+  await rm(directory, { recursive: true });
+  return true;
+}
+
+/** What the user can do with a run that came to an early end. */
+export async function howToGoOn(folder: RunFolder, ended: string, command = ownCommand()): Promise<string> {
+  const { directory, pairsFile } = folder;
+  const checkpoint = await folder.latestCheckpoint();
   return [
-    "Stopped; the run is kept.",
-    `  go on          preflexor demo --resume ${directory}`,
-    `  pairs so far   ${pairsFile}`,
+    `${ended}; the run is kept.`,
+    `  go on          ${command} demo --resume ${shellWord(directory)}`,
+    ...(existsSync(pairsFile) ? [`  pairs so far   ${pairsFile}`] : []),
     ...(checkpoint === undefined ? [] : [`  checkpoint     ${checkpoint}`]),
   ].join("\n");
 }

@@ -2,16 +2,16 @@
 
 import { readDocuments } from "../agents/corpus/index.js";
 import { recipeOf } from "../tools/run-settings.js";
-import { openCheckpointDir } from "../trainer/index.js";
-import { NANO_MODEL, readConfig } from "./config.js";
+import { type Config, NANO_MODEL, readConfig } from "./config.js";
 import { createContext, type ServerContext } from "./create-context.js";
-import { createDisplay, textTable } from "./demo-display.js";
+import { createDisplay, type Display, textTable } from "./demo-display.js";
 import { demoFlow } from "./demo-flow.js";
 import type { DemoOptions } from "./demo-options.js";
 import { closingTable, type DemoResult } from "./demo-result.js";
-import { type DemoRequest, type DemoRun, howToGoOn, resumeRun, startRun } from "./demo-run.js";
+import { type DemoRequest, type DemoRun, discardIfEmpty, homeOf, howToGoOn, resumeRun, startRun } from "./demo-run.js";
 import { createLog, type Log } from "./log.js";
-import { cannotOpen, recipeNameOf } from "./models.js";
+import { chatModelOf, checkModel, recipeNameOf } from "./models.js";
+import { ownCommand } from "./own-command.js";
 import type { ReportReasoning } from "./report.js";
 
 const INTERRUPTED = 130;
@@ -21,7 +21,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   const log = createLog(options.verbose);
   const display = createDisplay(process.stderr);
   const controller = new AbortController();
-  const interrupt = onInterrupt(controller, log);
+  const interrupt = onInterrupt(controller, display);
   let context: ServerContext | undefined;
   let run: DemoRun | undefined;
   try {
@@ -36,12 +36,10 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     return 0;
   } catch (error) {
     display.end();
-    if (!controller.signal.aborted) {
-      log.error(error);
-      return 1;
-    }
-    if (run !== undefined) log.info(howToGoOn(run.folder, await run.folder.latestCheckpoint()));
-    return INTERRUPTED;
+    const interrupted = controller.signal.aborted;
+    if (!interrupted) log.error(error);
+    if (run !== undefined) await sayWhatIsKept(run, log, interrupted);
+    return interrupted ? INTERRUPTED : 1;
   } finally {
     display.end();
     await context?.close();
@@ -49,28 +47,36 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   }
 }
 
+/** A run that failed before it made anything leaves nothing; one that was stopped is kept whatever it has. */
+async function sayWhatIsKept(run: DemoRun, log: Log, interrupted: boolean): Promise<void> {
+  if (!interrupted && (await discardIfEmpty(run))) return;
+  log.info(await howToGoOn(run.folder, interrupted ? "Stopped" : "The run ended early"));
+}
+
 /** The first Ctrl-C stops the work in order; the second ends the process at once, and its children with it. */
-function onInterrupt(controller: AbortController, log: Log): { remove: () => void } {
+function onInterrupt(controller: AbortController, display: Display): { remove: () => void } {
   const stop = (): void => {
     if (controller.signal.aborted) process.exit(INTERRUPTED);
-    log.info("\nstopping … (Ctrl-C again ends it at once)");
+    display.close("stopping … (Ctrl-C again ends it at once)");
     controller.abort(new Error("interrupted"));
   };
   process.on("SIGINT", stop).on("SIGTERM", stop).on("SIGHUP", stop);
   return { remove: () => void process.off("SIGINT", stop).off("SIGTERM", stop).off("SIGHUP", stop) };
 }
 
-async function openRun(options: DemoOptions): Promise<{ config: ReturnType<typeof readConfig>; run: DemoRun }> {
+async function openRun(options: DemoOptions): Promise<{ config: Config; run: DemoRun }> {
   const environment = readConfig();
   const home = options.home ?? environment.home;
   const threads = options.threads ?? environment.threads;
   const shared = { ...environment, home, ...(threads !== undefined && { threads }) };
   if (options.resume !== undefined) {
     const run = await resumeRun(options.resume);
-    return { config: { ...shared, model: run.request.model }, run };
+    await checkInputs({ ...shared, model: run.request.model }, run.request.corpus);
+    const itsHome = options.home ?? homeOf(options.resume) ?? home;
+    return { config: { ...shared, home: itsHome, model: run.request.model }, run };
   }
   const model = options.model ?? environment.model;
-  await checkInputs(model, options.corpus);
+  await checkInputs({ ...shared, model }, options.corpus ?? null);
   const recipe = recipeOf(recipeNameOf(model));
   const request: DemoRequest = {
     seed: options.seed,
@@ -83,11 +89,10 @@ async function openRun(options: DemoOptions): Promise<{ config: ReturnType<typeo
 }
 
 /** Fails before a run directory is made: there is nothing to keep of a run that cannot start. */
-async function checkInputs(model: string, corpus: string | undefined): Promise<void> {
-  await openCheckpointDir(model).catch((cause: unknown) => {
-    throw cannotOpen(cause);
-  });
-  if (corpus !== undefined) await readDocuments(corpus);
+async function checkInputs({ model, teacher }: Config, corpus: string | null): Promise<void> {
+  await checkModel(model);
+  if (corpus !== null) await readDocuments(corpus);
+  await chatModelOf(teacher);
 }
 
 function printResult(result: DemoResult, reasoning: ReportReasoning, json: boolean): void {
@@ -96,7 +101,8 @@ function printResult(result: DemoResult, reasoning: ReportReasoning, json: boole
     process.stderr.write(text);
     process.stdout.write(`${JSON.stringify(result)}\n`);
   } else {
-    const next = `\nNext: your own texts and a real model, preflexor demo --corpus <folder> --model <directory>; or connect an assistant: preflexor --help\n`;
+    const command = ownCommand();
+    const next = `\nNext, your own texts and a real model:\n  ${command} demo --corpus <folder> --model <directory>\nor an assistant: start ${command} from its MCP configuration (${command} --help)\n`;
     process.stdout.write(text + (result.model.path === NANO_MODEL ? next : ""));
   }
 }

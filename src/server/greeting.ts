@@ -1,18 +1,24 @@
 /** @file What somebody sees who starts the stdio server by hand, at a terminal. */
+import { ownCommand, serverCommand } from "./own-command.js";
 import { packageVersion } from "./version.js";
 
-export function terminalGreeting(): string {
-  return `preflexor ${packageVersion()}: a small language model teaches itself to reason, on ONNX Runtime, steered through MCP.
+export function terminalGreeting(command = ownCommand(), server = serverCommand()): string {
+  const config = JSON.stringify({ mcpServers: { preflexor: server } }, null, 1).replace(/\n\s*/g, " ");
+  return `preflexor ${packageVersion()}: a small language model teaches itself to reason,
+on ONNX Runtime, steered through MCP.
 
-Without arguments this is an MCP server that an assistant starts and talks to over stdin and stdout; a terminal is no such client.
+Without arguments this is an MCP server, which an assistant starts and talks to
+over stdin and stdout. A terminal is no such client. Type instead
 
-Type instead
-  preflexor demo             one self-teaching iteration in a few minutes, with nothing but this machine
-  preflexor --help           all commands, with examples
+  ${command} demo
+      one self-teaching iteration in a few minutes, on this machine alone
+  ${command} --help
+      all commands, with examples
 
-or let an MCP client start it, with this in its configuration
-  { "mcpServers": { "preflexor": { "command": "npx", "args": ["-y", "preflexor"] } } }
+or let an MCP client start the server, with this in its configuration
 
-preflexor serve starts the server here all the same; Ctrl-C ends it.
+  ${config}
+
+${command} serve starts the server here all the same; Ctrl-C ends it.
 `;
 }

@@ -15,7 +15,7 @@ import {
 } from "../agents/index.js";
 import type { ActiveCorpus, Judge, RunFolder } from "../tools/index.js";
 import { type RecipeName, recipeOf } from "../tools/run-settings.js";
-import { loadChatTemplate, loadTokenizer, openPolicy } from "../trainer/index.js";
+import { loadChatTemplate, loadTokenizer, openCheckpointDir, openPolicy, type Policy } from "../trainer/index.js";
 import type { Config } from "./config.js";
 
 /** Models that this project made have a manifest. */
@@ -36,12 +36,38 @@ export async function openModel(config: Pick<Config, "model" | "threads">, seed:
   }
 }
 
+/** Throws where the directory's weights, tokenizer or template cannot be used; starts no engine. */
+export async function checkModel(model: string): Promise<void> {
+  try {
+    await openCheckpointDir(model);
+    await Promise.all([loadTokenizer(model), loadChatTemplate(model)]);
+  } catch (cause) {
+    throw cannotOpen(cause);
+  }
+}
+
+/** How long work under way may go on when the user stops it; a step of a large model takes longer. */
+const STOP_GRACE_MS = 1500;
+
+/** Closes the policy soon after `signal` is aborted, whatever it is doing. Returns how to call this off. */
+export function closeWhenStopped(policy: Policy, signal: AbortSignal): () => void {
+  let timer: NodeJS.Timeout | undefined;
+  const stop = (): void => {
+    timer = setTimeout(() => void policy.close(), STOP_GRACE_MS);
+  };
+  signal.addEventListener("abort", stop, { once: true });
+  return () => {
+    signal.removeEventListener("abort", stop);
+    clearTimeout(timer);
+  };
+}
+
 /** One message with the reason and what to do; for the server and the demo. */
 export function cannotOpen(cause: unknown): Error {
   const reason = cause instanceof Error ? cause.message : String(cause);
   const advice =
-    "set PREFLEXOR_MODEL (for the demo: --model) to a Hugging Face checkpoint directory of a Llama-architecture model";
-  return new Error(`the model cannot be opened: ${reason}; ${advice}`, { cause });
+    "Expected is a Hugging Face directory of a Llama-architecture instruct model: name one with PREFLEXOR_MODEL (demo: --model), or with neither use the package's own.";
+  return new Error(`the model cannot be opened: ${reason}\n${advice}`, { cause });
 }
 
 /** The model, continued from the run's last checkpoint. */

@@ -11,13 +11,15 @@ h2{font-size:1.2rem;margin:40px 0 12px}
 h3{font-size:1rem;margin:0 0 12px;overflow-wrap:anywhere}
 h4{font-size:.85rem;margin:0 0 8px;color:var(--soft);font-weight:600}
 .scroll{overflow-x:auto}
-table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;background:var(--card);border:1px solid var(--line);border-radius:8px}
-th,td{text-align:left;padding:7px 12px;border-bottom:1px solid var(--line);vertical-align:top}
-th{font-weight:500;color:var(--soft);white-space:nowrap}
+.scroll table{border-collapse:separate;border-spacing:0;width:100%;font-variant-numeric:tabular-nums;background:var(--card);border:1px solid var(--line);border-radius:8px}
+.scroll :is(th,td){text-align:left;padding:7px 12px;border-bottom:1px solid var(--line);vertical-align:top}
+.scroll tbody tr:last-child>*{border-bottom:0}
+.scroll th{font-weight:500;color:var(--soft);white-space:nowrap}
 .closing td{overflow-wrap:anywhere}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:16px;margin-top:24px}
 figure{margin:0;background:var(--card);border:1px solid var(--line);border-radius:8px;padding:12px;min-width:0}
 figcaption{font-weight:600;margin-bottom:6px}
+figcaption .note{display:block}
 .pair{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:16px;margin:0 0 16px}
 .sides{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,340px),1fr));gap:20px}
 .sides section{min-width:0}
@@ -29,7 +31,9 @@ figcaption{font-weight:600;margin-bottom:6px}
 .good{background:var(--good)}.bad{background:var(--bad)}
 .final{border-top:1px solid var(--line);padding-top:12px;margin-top:12px;font-weight:600}
 .final .label{font-weight:400}
-.u-legend{font-size:.8rem}
+.u-legend{font-size:.8rem;font-variant-numeric:tabular-nums}
+.u-legend th{font-weight:500}
+@media (max-width:560px){main{padding:12px 12px 40px}.scroll :is(th,td){padding:6px 8px}.closing th{white-space:normal}body{font-size:15px}}
 `;
 
 export const REPORT_SCRIPT = `
@@ -46,7 +50,7 @@ function draw() {
   plots = charts.map((chart, i) => {
     const host = document.getElementById("chart-" + i);
     const few = chart.x.length <= 30;
-    const show = (u, v) => v == null ? "–" : chart.fractions ? (100 * v).toFixed(1) + " %" : v.toFixed(4);
+    const show = (u, v, j) => (v ??= u.data[j].findLast((x) => x != null)) == null ? "–" : chart.fractions ? (100 * v).toFixed(1) + " %" : v.toFixed(4);
     const series = chart.series.map((s, j) => {
       const chance = s.label === "chance";
       return { label: s.label, stroke: chance ? colors[2] : colors[j === 2 ? 3 : j], width: 2, value: show,
@@ -54,7 +58,7 @@ function draw() {
     });
     const y = { ...axis, size: 62, values: (u, ticks) => ticks.map((t) => chart.fractions ? Math.round(100 * t) + " %" : String(+t.toPrecision(4))) };
     const x = { ...axis, label: chart.xLabel, labelSize: 20, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000] };
-    const options = { width: host.clientWidth, height: 240, axes: [x, y], series: [{ label: chart.xLabel, value: (u, v) => v == null ? "–" : String(v) }, ...series],
+    const options = { width: host.clientWidth, height: 240, axes: [x, y], series: [{ label: chart.xLabel, value: (u, v) => String(v ?? u.data[0].at(-1)) }, ...series],
       scales: { x: { time: false }, ...(chart.fractions ? { y: { range: [0, 1.02] } } : {}) } };
     return new uPlot(options, [chart.x, ...chart.series.map((s) => s.values)], host);
   });

@@ -5,6 +5,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import type { EvaluationResult } from "../agents/index.js";
 import type { PreferencePair, SectionMarkers } from "../trainer/index.js";
+import { splitName } from "./demo-result.js";
 import { REPORT_SCRIPT, REPORT_STYLE } from "./report-page.js";
 
 /** More pairs than this nobody reads. */
@@ -68,12 +69,18 @@ function replyHtml(reply: string, { start, end }: SectionMarkers): string {
   return section + (answer.trim() === "" ? "" : `<p class="answer">${escapeHtml(answer.trim())}</p>`);
 }
 
+/** Who wrote a rejected reply: the weights' name, and how far they were trained. */
+function studentText(student: string): string {
+  const [, weights, step] = /^([0-9a-f]{8})[0-9a-f]*@(\d+)$/.exec(student) ?? [];
+  return weights === undefined ? student : `${weights} after ${step} step${step === "1" ? "" : "s"}`;
+}
+
 function pairHtml(pair: PreferencePair, markers: SectionMarkers): string {
   const { teacher, student, passages } = pair.provenance;
   return `<article class="pair"><h3>${escapeHtml(pair.prompt)}</h3><div class="sides">
 <section><h4><span class="dot good"></span>chosen</h4>${replyHtml(pair.chosen, markers)}</section>
 <section><h4><span class="dot bad"></span>rejected</h4>${replyHtml(pair.rejected, markers)}</section>
-</div><p class="note">teacher ${escapeHtml(teacher)} · student ${escapeHtml(student)} · ${passages.length} passages</p></article>`;
+</div><p class="note">teacher ${escapeHtml(teacher)} · student ${escapeHtml(studentText(student))} · ${passages.length} passages</p></article>`;
 }
 
 function reasoningHtml(reasoning: ReportReasoning): string {
@@ -88,7 +95,8 @@ function reasoningHtml(reasoning: ReportReasoning): string {
 <div class="sides">${rounds.join("\n")}</div><p class="answer final"><span class="label">answer</span>${escapeHtml(reasoning.answer)}</p></article>`;
 }
 
-const percent = (fraction: number): string => `${(100 * fraction).toFixed(1)} %`;
+/** With a space that does not break. */
+const percent = (fraction: number): string => `${(100 * fraction).toFixed(1)}\u00a0%`;
 
 function byTypeHtml(evaluations: readonly ReportEvaluation[]): string {
   const splits = [...new Set(evaluations.map(({ result }) => result.split))];
@@ -99,7 +107,14 @@ function byTypeHtml(evaluations: readonly ReportEvaluation[]): string {
       const before = first.byType.find(({ type }) => type === after.type);
       const share = (x: { right: number; n: number } | undefined) =>
         x === undefined || x.n === 0 ? "–" : percent(x.right / x.n);
-      const cells = [split, after.type, share(before), share(after), percent(after.chance), String(after.n)];
+      const cells = [
+        splitName(split).replace("held-out ", ""),
+        after.type.replaceAll("-", " "),
+        share(before),
+        share(after),
+        percent(after.chance),
+        String(after.n),
+      ];
       return `<tr>${cells.map((cell) => `<td>${escapeHtml(cell)}</td>`).join("")}</tr>`;
     });
   });
@@ -110,6 +125,7 @@ function byTypeHtml(evaluations: readonly ReportEvaluation[]): string {
 
 interface Chart {
   readonly title: string;
+  readonly note: string;
   readonly x: readonly number[];
   readonly xLabel: string;
   readonly series: readonly { readonly label: string; readonly values: readonly (number | null)[] }[];
@@ -117,17 +133,28 @@ interface Chart {
 }
 
 function stepCharts(steps: readonly ReportStep[]): Chart[] {
-  const curve = (title: string, key: string, fractions: boolean): Chart => ({
+  const curve = (title: string, note: string, key: string, fractions: boolean): Chart => ({
     title,
+    note,
     x: steps.map(({ step }) => step),
     xLabel: "step",
-    series: [{ label: key, values: steps.map(({ metrics }) => metrics[key] ?? null) }],
+    series: [{ label: title.toLowerCase(), values: steps.map(({ metrics }) => metrics[key] ?? null) }],
     fractions,
   });
   return [
-    curve("Loss", "loss", false),
-    curve("Reward margin", "rewards/margins", false),
-    curve("Pairs ranked right", "rewards/accuracies", true),
+    curve("Loss", "what training lowers: doubt about the chosen reply, and odds of the rejected one", "loss", false),
+    curve(
+      "Reward margin",
+      "log-probability of the chosen less the rejected reply, scaled; above 0 the chosen one leads",
+      "rewards/margins",
+      false,
+    ),
+    curve(
+      "Pairs ranked right",
+      "of the pairs of a step, those whose chosen reply is the likelier",
+      "rewards/accuracies",
+      true,
+    ),
   ];
 }
 
@@ -136,7 +163,7 @@ function roundChart(data: ReportData): Chart {
   const x = [...new Set(rounds)].sort((a, b) => a - b);
   const splits = [...new Set(data.evaluations.map(({ result }) => result.split))];
   const series = splits.map((split) => ({
-    label: split,
+    label: splitName(split),
     values: x.map(
       (round) => data.evaluations.find((e) => e.round === round && e.result.split === split)?.result.accuracy ?? null,
     ),
@@ -147,7 +174,8 @@ function roundChart(data: ReportData): Chart {
     const at = (round: number) => data.preferenceAccuracies.find((p) => p.round === round)?.accuracy ?? null;
     series.push({ label: "held-out pairs", values: x.map(at) });
   }
-  return { title: "Held-out accuracy by round", x, xLabel: "round", series, fractions: true };
+  const note = "questions or pairs never trained on; round 0 is before training";
+  return { title: "Held-out accuracy by round", note, x, xLabel: "round", series, fractions: true };
 }
 
 function chartsOf(data: ReportData): Chart[] {
@@ -181,7 +209,8 @@ export async function renderReport(data: ReportData): Promise<string> {
     .join("");
   const charts = chartsOf(data);
   const figures = charts.map(
-    (chart, i) => `<figure><figcaption>${escapeHtml(chart.title)}</figcaption><div id="chart-${i}"></div></figure>`,
+    (chart, i) =>
+      `<figure><figcaption>${escapeHtml(chart.title)} <span class="note">${escapeHtml(chart.note)}</span></figcaption><div id="chart-${i}"></div></figure>`,
   );
   const pairs = sample(data.pairs, PAIRS_SHOWN);
   return `<!doctype html>

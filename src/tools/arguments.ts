@@ -1,4 +1,4 @@
-/** @file Argument schemas of the tools: strict objects whose refusal names the nearest valid argument. */
+/** @file Argument schemas of the tools: strict objects whose refusals say what was expected and what was found. */
 import { z } from "zod";
 import { nearest } from "./nearest.js";
 
@@ -15,4 +15,20 @@ export function toolArguments<T extends z.ZodRawShape>(shape: T): z.ZodObject<T,
       return `${unknown.join("; ")} (valid arguments: ${names.join(", ")})`;
     },
   });
+}
+
+const found = (value: unknown): string =>
+  value === undefined ? "nothing" : (JSON.stringify(value) ?? String(value)).slice(0, 80);
+
+/** Text that is not only white space; `expected` completes "expected …". */
+export function words(expected: string): z.ZodString {
+  const error = ({ input }: { readonly input?: unknown }): string => `expected ${expected}, found ${found(input)}`;
+  return z.string({ error }).trim().min(1, { error });
+}
+
+export function wholeNumber(least: number, most: number): z.ZodNumber {
+  const error = ({ input }: { readonly input?: unknown }): string =>
+    `expected a whole number from ${least} to ${most}, found ${found(input)}`;
+  // One message for one value, whichever of the checks it fails.
+  return z.number({ error }).int({ error, abort: true }).min(least, { error }).max(most, { error });
 }

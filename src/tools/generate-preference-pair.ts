@@ -3,27 +3,30 @@ import type { McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { makePreferencePair } from "../agents/index.js";
 import { preferencePairSchema } from "../trainer/index.js";
-import { toolArguments } from "./arguments.js";
+import { toolArguments, words } from "./arguments.js";
 import { progressOf } from "./progress.js";
 import { recipeOf } from "./run-settings.js";
+import { droppedNotice, tokenizeStored } from "./tokenize-stored.js";
 import { callSignal, type ToolContext } from "./tool-context.js";
 import { guarded, toolResult } from "./tool-result.js";
+import { requireTopic } from "./topic.js";
 
 const input = toolArguments({
-  topic: z
-    .string()
-    .trim()
-    .min(1)
+  topic: words("a topic, or no such argument")
     .optional()
     .describe(
       "What the question shall be about, such as a name in the corpus; without it, passages are drawn by chance",
     ),
 });
 
+/** Verdicts are added by the rounds of the demo; a free-form object would be no contract. */
+const provenance = preferencePairSchema.shape.provenance.omit({ verdict: true });
+
 export const generatePreferencePairOutput = z.object({
-  pair: preferencePairSchema,
+  pair: preferencePairSchema.extend({ provenance }),
   pairs: z.number().int().describe("Pairs that the current run now has"),
   pairsFile: z.string(),
+  notices: z.array(z.string()).describe("What the user should know, such as a pair that is too long for the model"),
 });
 
 const config = {
@@ -31,7 +34,8 @@ const config = {
   description:
     "Writes one question from the corpus and two replies to it: `chosen`, laid out by the teacher from retrieved passages, " +
     "and `rejected`, sampled from the model that learns. Stores the pair in the current run, where train-iteration finds it. " +
-    "Call it several times (8 or more) before train-iteration.",
+    "Needs a corpus: call ingest-corpus before. Call it several times (8 or more), each call makes one pair; then call " +
+    "train-iteration.",
   inputSchema: input,
   outputSchema: generatePreferencePairOutput,
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
@@ -47,15 +51,20 @@ export function registerGeneratePreferencePair(server: McpServer, context: ToolC
       const [student, model, run] = await Promise.all([context.student(), context.teacher(), context.run()]);
       const stored = await run.pairs();
       report(1, 3, "writing a question and the chosen reply");
+      if (topic !== undefined) await requireTopic(store, topic, signal);
       const task = { seed: stored.length, ...(topic !== undefined && { topic }) };
-      const pair = await makePreferencePair({ ...student, store, model }, task, {
-        ...recipeOf(context.recipe).sampling,
-        signal,
-      });
+      const recipe = recipeOf(context.recipe);
+      const pair = await makePreferencePair({ ...student, store, model }, task, { ...recipe.sampling, signal });
       signal.throwIfAborted();
       await run.appendPair(pair);
       report(3, 3, "stored");
-      return toolResult(generatePreferencePairOutput, { pair, pairs: stored.length + 1, pairsFile: run.pairsFile });
+      const notice = droppedNotice(tokenizeStored([pair], student, recipe).dropped, 1, recipe);
+      return toolResult(generatePreferencePairOutput, {
+        pair,
+        pairs: stored.length + 1,
+        pairsFile: run.pairsFile,
+        notices: notice === undefined ? [] : [notice],
+      });
     };
     return guarded("Call generate-preference-pair again, with another topic", signal, () =>
       context.exclusive(signal, work),

@@ -5,20 +5,16 @@ import { isAbsolute, join, resolve } from "node:path";
 import type { McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { type ActiveCorpus, BUILT_IN_WORLD } from "./active-corpus.js";
-import { toolArguments } from "./arguments.js";
+import { toolArguments, words } from "./arguments.js";
 import { ingestCorpus } from "./ingest.js";
 import { progressOf } from "./progress.js";
 import { callSignal, type ToolContext } from "./tool-context.js";
 import { guarded, toolResult } from "./tool-result.js";
 
 const input = toolArguments({
-  path: z
-    .string()
-    .trim()
-    .min(1, 'expected a folder, a file, or "materials-world"')
-    .describe(
-      'A folder or file of text (.md, .txt, .jsonl), as an absolute path; or "materials-world", the built-in corpus',
-    ),
+  path: words('the absolute path of a folder or file, or "materials-world"').describe(
+    'A folder or file of text (.md, .txt, .jsonl), as an absolute path; or "materials-world", the built-in corpus',
+  ),
 });
 
 export const ingestCorpusOutput = z.object({
@@ -36,7 +32,9 @@ const config = {
     "Reads documents, cuts them into passages and indexes them for retrieval. Call it first. `path` is a folder or file of text; " +
     'or "materials-world": the built-in corpus of invented materials, whose questions can be checked and whose teacher is a ' +
     "program. Other corpora get an extractive teacher that builds questions and answers from retrieved sentences and needs no " +
-    "key. Folders add up to one corpus; the last call decides whether that or the built-in one is active. Repeating a call changes nothing.",
+    "key. Folders add up to one corpus; the last call decides whether that or the built-in one is active. Repeating a call changes nothing; " +
+    "of a file that was edited, the old passages stay beside the new ones. " +
+    "Then look something up with retrieve-context, or make training pairs with generate-preference-pair.",
   inputSchema: input,
   outputSchema: ingestCorpusOutput,
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
@@ -46,15 +44,24 @@ export function registerIngestCorpus(server: McpServer, context: ToolContext): v
   server.registerTool("ingest-corpus", config, ({ path }, request) => {
     const signal = callSignal(context, request);
     const work = async () => {
-      const ingested = await ingestCorpus(context, corpusOf(path), { signal, onProgress: progressOf(request) });
+      const corpus = corpusOf(path);
+      const ingested = await ingestCorpus(context, corpus, { signal, onProgress: progressOf(request) });
       const teacher = (await context.teacher())._llmType();
-      return toolResult(ingestCorpusOutput, { ...ingested, teacher, notices: [...context.notices()] });
+      const notices = [...context.notices(), ...(ownTextNeedsAModel(context, corpus) ? [OWN_TEXT] : [])];
+      return toolResult(ingestCorpusOutput, { ...ingested, teacher, notices });
     };
-    return guarded("Call ingest-corpus with a folder of .md or .txt files, or with materials-world", signal, () =>
-      context.exclusive(signal, work),
-    );
+    const next = "Call ingest-corpus with the absolute path of a folder of .md or .txt files, or with materials-world";
+    return guarded(next, signal, () => context.exclusive(signal, work));
   });
 }
+
+const OWN_TEXT =
+  "the model that learns is the package's small one, which knows only materials-world: on other text it can be looked at, " +
+  "not taught. To teach, set PREFLEXOR_MODEL to the directory of a Hugging Face checkpoint of a Llama-architecture " +
+  "model and start the server again";
+
+const ownTextNeedsAModel = ({ recipe }: ToolContext, { kind }: ActiveCorpus): boolean =>
+  kind === "folder" && recipe === "nano";
 
 /** Assistants start servers anywhere, so "~" is understood and other relative paths are shown resolved if they fail. */
 function corpusOf(path: string): ActiveCorpus {

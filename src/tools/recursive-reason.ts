@@ -2,23 +2,23 @@
 import type { McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { type ReasoningResult, type ReasoningRound, recursiveReason } from "../agents/index.js";
-import { toolArguments } from "./arguments.js";
+import { toolArguments, wholeNumber, words } from "./arguments.js";
 import { progressOf } from "./progress.js";
 import { reasoningSampling, recipeOf } from "./run-settings.js";
 import { callSignal, type ToolContext } from "./tool-context.js";
 import { guarded, toolResult } from "./tool-result.js";
 
 const input = toolArguments({
-  question: z.string().trim().min(1, "expected a question").describe("What shall be answered; name what it is about"),
-  rounds: z.number().int().min(1).max(10).default(2).describe("Most answers to make; 1 asks no critic"),
+  question: words("a question").describe("What shall be answered; name what it is about"),
+  rounds: wholeNumber(1, 10).default(2).describe("Most answers to make; 1 asks no critic"),
 });
 
 export const recursiveReasonOutput = z.object({
   answer: z.string().describe("The answer of the best round"),
   rounds: z.array(
     z.object({
-      thinking: z.string(),
-      answer: z.string(),
+      thinking: z.string().describe("Empty where the model wrote none: it needs more of train-iteration"),
+      answer: z.string().describe("Empty where the model did not come to one"),
       score: z.number().describe("Share of the thinking that retrieved passages support, from 0 to 1"),
       section: z
         .enum(["found", "unterminated", "missing"])
@@ -35,7 +35,8 @@ const config = {
   description:
     "The model that learns answers a question with its thinking; a critic compares the thinking with retrieved passages and " +
     "improves it; the model answers again from the better thinking. Every round is scored and the best one wins. " +
-    "Needs a corpus: call ingest-corpus before. Better after some calls of train-iteration.",
+    "Call it last: it needs a corpus (ingest-corpus), and a model that was not trained yet (train-iteration) mostly answers " +
+    "without thinking. The model is small and answers from what it has learned: check its answer against retrieve-context.",
   inputSchema: input,
   outputSchema: recursiveReasonOutput,
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },

@@ -3,17 +3,13 @@ import type { McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { RETRIEVE_CONTEXT, retrieveContext } from "../agents/index.js";
 import { DEFAULT_PASSAGES, MOST_PASSAGES } from "../agents/retrieve-context.js";
-import { toolArguments } from "./arguments.js";
+import { toolArguments, wholeNumber, words } from "./arguments.js";
 import { callSignal, type ToolContext } from "./tool-context.js";
 import { guarded, toolResult } from "./tool-result.js";
 
 const input = toolArguments({
-  query: z
-    .string()
-    .trim()
-    .min(1, "expected a question, a name or a rule to look for")
-    .describe("What to look for: a question, a name, a rule"),
-  k: z.number().int().min(1).max(MOST_PASSAGES).default(DEFAULT_PASSAGES).describe("How many passages to return"),
+  query: words("a question, a name or a rule to look for").describe("What to look for: a question, a name, a rule"),
+  k: wholeNumber(1, MOST_PASSAGES).default(DEFAULT_PASSAGES).describe("How many passages to return"),
 });
 
 export const retrieveContextOutput = z.object({
@@ -31,7 +27,8 @@ const config = {
   title: "Retrieve context",
   description:
     "Finds the passages of the ingested corpus that are nearest to a query, best first. Exact and repeatable: the same " +
-    "corpus and query give the same passages. Needs a corpus: call ingest-corpus before.",
+    "corpus and query give the same passages. It compares words, so use names and terms as the documents write them; a " +
+    "score near 0 means that nothing fits. Needs a corpus: call ingest-corpus before. Changes nothing.",
   inputSchema: input,
   outputSchema: retrieveContextOutput,
   annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },

@@ -12,6 +12,8 @@ export interface Recipe {
   /** Most new tokens of one reply in recursive reasoning. */
   readonly reasoningTokens: number;
   readonly training: Omit<TrainingPlan, "seed" | "maxSteps">;
+  /** Of a train-iteration that names no steps. With fewer, a model may have lost one way of answering and not found the other. */
+  readonly leastSteps: number;
   /** Tokens of a prompt, and of prompt and reply together. */
   readonly maxPromptLength: number;
   readonly maxLength: number;
@@ -40,6 +42,7 @@ const NANO: Recipe = {
     warmupSteps: 5,
     replayRows: 16,
   },
+  leastSteps: 24,
   maxPromptLength: 128,
   maxLength: 256,
   rounds: 3,
@@ -59,6 +62,7 @@ const PRETRAINED: Recipe = {
     step: { ...STEP, learningRate: 1e-3, beta: 0.1, textWeight: 0, maxTokens: 2048 },
     warmupSteps: 2,
   },
+  leastSteps: 4,
   maxPromptLength: 512,
   maxLength: 1024,
   rounds: 1,

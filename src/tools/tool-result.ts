@@ -12,11 +12,20 @@ export function toolResult<T extends z.ZodObject>(schema: T, value: z.input<T>, 
 export function errorText(error: unknown): string {
   const parts: string[] = [];
   for (let e: unknown = error; e !== undefined && parts.length < 4; e = e instanceof Error ? e.cause : undefined) {
+    // What wraps a missing file says which one, and what to do.
+    if (parts.length > 0 && (e as NodeJS.ErrnoException | null)?.code === "ENOENT") break;
     const text = e instanceof Error ? e.message : String(e);
     if (text !== "" && !parts.some((part) => part.includes(text))) parts.push(text);
   }
   return parts.join(": ") || "unknown failure";
 }
+
+/** Says itself what an interruption left. */
+export class StoppedError extends Error {
+  override readonly name = "StoppedError";
+}
+
+const CANCELLED = "cancelled: nothing is half-written; call the tool again to go on";
 
 /** Runs a tool; what it throws becomes `isError` text. `next` is appended where the message names no tool to call. */
 export async function guarded(
@@ -27,8 +36,8 @@ export async function guarded(
   try {
     return await work();
   } catch (error) {
-    const text = signal.aborted ? "cancelled: nothing is half-written; call the tool again to go on" : errorText(error);
-    const advice = signal.aborted || /\b(call [a-z]+-[a-z-]+|set PREFLEXOR_)/.test(text) ? text : `${text}. ${next}`;
+    const text = signal.aborted ? (error instanceof StoppedError ? error.message : CANCELLED) : errorText(error);
+    const advice = signal.aborted || /\bcall [a-z]+-[a-z-]+|PREFLEXOR_[A-Z]/.test(text) ? text : `${text}. ${next}`;
     return { content: [{ type: "text", text: advice }], isError: true };
   }
 }

@@ -1,4 +1,5 @@
 /** @file A run's directory: named by date and seed, resumed exactly from its last checkpoint. */
+import { existsSync } from "node:fs";
 import { appendFile, mkdir, mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,6 +7,8 @@ import { beforeEach, expect, it } from "vitest";
 import { nothingCollected } from "../../src/server/demo-result.js";
 import {
   collectedBefore,
+  discardIfEmpty,
+  homeOf,
   howToGoOn,
   resumeRun,
   saveProgress,
@@ -59,10 +62,38 @@ it("refuses what is no run, or a damaged one, and says what to do", async () => 
   await expect(resumeRun(join(home, "x"))).rejects.toThrow(/damaged: start a new run/);
 });
 
-it("says how to go on, with the command and the files", async () => {
+it("says how to go on, with the command and the files that are there", async () => {
   const { folder } = await startRun(home, REQUEST, NOW);
-  expect(howToGoOn(folder, "/c")).toContain(`preflexor demo --resume ${folder.directory}`);
-  expect(howToGoOn(folder, "/c")).toContain(folder.pairsFile);
+  const bare = await howToGoOn(folder, "Stopped", "npx preflexor");
+  expect(bare).toContain(`npx preflexor demo --resume ${folder.directory}`);
+  expect(bare).not.toContain(folder.pairsFile);
+  await writeFile(folder.pairsFile, "a\n");
+  await mkdir(folder.checkpointDirectory(4));
+  const later = await howToGoOn(folder, "Stopped");
+  expect(later).toContain(folder.pairsFile);
+  expect(later).toContain(folder.checkpointDirectory(4));
+});
+
+it("removes a run that holds nothing but its request, and no other", async () => {
+  const empty = await startRun(home, REQUEST, NOW);
+  await writeFile(empty.folder.metricsFile, "");
+  expect(await discardIfEmpty(empty)).toBe(true);
+  expect(existsSync(empty.folder.directory)).toBe(false);
+  const begun = await startRun(home, REQUEST, NOW);
+  await writeFile(begun.folder.metricsFile, "{}\n");
+  expect(await discardIfEmpty(begun)).toBe(false);
+  expect(existsSync(begun.folder.metricsFile)).toBe(true);
+});
+
+it("finds the home of a run, so that it is resumed beside its own corpus", async () => {
+  const { folder } = await startRun(home, REQUEST, NOW);
+  expect(homeOf(folder.directory)).toBe(home);
+  expect(homeOf("/elsewhere/run")).toBeUndefined();
+});
+
+it("says what to do where runs cannot be kept", async () => {
+  await writeFile(join(home, "file"), "");
+  await expect(startRun(join(home, "file"), REQUEST, NOW)).rejects.toThrow(/cannot be kept.*--home or PREFLEXOR_HOME/);
 });
 
 it("gives different documents different collections, wherever the difference is", () => {

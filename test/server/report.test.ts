@@ -88,6 +88,19 @@ describe("the page", () => {
     });
   });
 
+  it("explains each curve, and calls the splits what the closing table calls them", async () => {
+    const html = await renderReport(data("unseen-material"));
+    expect(html.match(/<figcaption>[^<]+<span class="note">[^<]{20,}<\/span>/g)).toHaveLength(4);
+    expect(html).toContain('"label":"held-out materials"');
+    expect(html).toContain("<td>materials</td>");
+  });
+
+  it("names the student by its weights and how far they were trained", async () => {
+    const one = { ...pair("x"), provenance: { ...pair("x").provenance, student: "4ef3f2a3680a62cb@24" } };
+    const html = await renderReport({ ...data("x"), pairs: [one] });
+    expect(html).toContain("student 4ef3f2a3 after 24 steps");
+  });
+
   it("leaves out the curves that a run does not have", async () => {
     const html = await renderReport({
       ...data("x"),

@@ -30,6 +30,18 @@ beforeEach(async () => {
 });
 afterEach(() => client.close());
 
+/** Runs before each optimizer step, with the number of those taken. */
+function onStep(before: (taken: number) => Promise<void>): void {
+  const { policy, batches } = context.scripted;
+  const step = policy.trainStep;
+  (policy as { trainStep: typeof step }).trainStep = async (batch, options) => {
+    await before(batches.length);
+    // So that a cancellation can arrive.
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    return step(batch, options);
+  };
+}
+
 type Structured = Record<string, unknown>;
 
 async function call(name: string, args: Structured = {}): Promise<Structured> {
@@ -84,6 +96,11 @@ describe("ingest-corpus", () => {
       store: { name: "in-process" },
       notices: ["a notice"],
     });
+    // Only the package's small model cannot learn from other text.
+    await client.close();
+    client = await connect(Object.assign(context, { recipe: "nano" }));
+    const { notices } = (await call("ingest-corpus", { path: articles })) as { notices: string[] };
+    expect(notices[1]).toMatch(/knows only materials-world.*set PREFLEXOR_MODEL/);
     expect(first["passages"]).toBe(first["added"]);
     expect(await call("ingest-corpus", { path: articles })).toMatchObject({ passages: first["passages"], added: 0 });
   });
@@ -100,9 +117,9 @@ describe("ingest-corpus", () => {
 
   it("refuses a folder that is not there or has no text, and leaves the active corpus as it was", async () => {
     await call("ingest-corpus", { path: articles });
-    expect(await refusal("ingest-corpus", { path: join(articles, "none") })).toMatch(
-      /nothing to read at .*none.*call ingest-corpus/i,
-    );
+    const missing = await refusal("ingest-corpus", { path: join(articles, "none") });
+    expect(missing).toMatch(/nothing to read at .*none.*call ingest-corpus/i);
+    expect(missing).not.toContain("ENOENT");
     const empty = await mkdtemp(join(tmpdir(), "preflexor-empty-"));
     expect(await refusal("ingest-corpus", { path: empty })).toMatch(/no readable file.*call ingest-corpus/i);
     expect(await context.activeCorpus()).toEqual({ kind: "folder", path: articles });
@@ -170,6 +187,15 @@ describe("generate-preference-pair", () => {
     expect(about.pairs).toBe(5);
   });
 
+  it("refuses a topic that the corpus says nothing about, and stores nothing", async () => {
+    await call("ingest-corpus", { path: articles });
+    expect(await refusal("generate-preference-pair", { topic: "quantum chromodynamics" })).toBe(
+      'no passage of the corpus is about "quantum chromodynamics": call retrieve-context to see what it holds, or leave topic out',
+    );
+    expect(await (await context.run()).pairs()).toEqual([]);
+    expect(await call("generate-preference-pair", { topic: "Tablet sliding" })).toMatchObject({ pairs: 1 });
+  });
+
   it("says to call ingest-corpus where there is no corpus, and stores nothing", async () => {
     expect(await refusal("generate-preference-pair")).toBe("the corpus is empty: call ingest-corpus first");
     expect(await (await context.run()).pairs()).toEqual([]);
@@ -203,25 +229,67 @@ describe("train-iteration", () => {
     expect(seen).toEqual([...seen].sort((a, b) => a - b));
   });
 
-  it("stops between steps when the client cancels, and writes no checkpoint", async () => {
+  it("stops between steps when the client cancels, and keeps the steps taken in a checkpoint", async () => {
     await call("ingest-corpus", { path: articles });
     await call("generate-preference-pair");
     const controller = new AbortController();
-    const { policy } = context.scripted;
-    const step = policy.trainStep;
-    (policy as { trainStep: typeof step }).trainStep = async (batch, options) => {
-      if (context.scripted.batches.length === 2) controller.abort();
-      await new Promise((resolve) => setTimeout(resolve, 5));
-      return step(batch, options);
-    };
+    onStep(async (taken) => {
+      if (taken === 2) controller.abort();
+    });
     const request = client.callTool(
       { name: "train-iteration", arguments: { steps: 1000 } },
       { signal: controller.signal },
     );
     await expect(request).rejects.toThrow();
     await context.exclusive(new AbortController().signal, async () => undefined);
-    expect(context.scripted.batches.length).toBeLessThan(10);
+    const run = await context.run();
+    const taken = context.scripted.batches.length;
+    expect(taken).toBeLessThan(10);
+    expect(context.scripted.saved).toEqual([run.checkpointDirectory(taken)]);
+    expect((await readFile(run.metricsFile, "utf8")).trim().split("\n")).toHaveLength(taken);
+    expect(await call("train-iteration", { steps: 1 })).toMatchObject({ totalSteps: taken + 1 });
+  });
+
+  it("keeps the steps taken where a later one fails, and says in which checkpoint", async () => {
+    await call("ingest-corpus", { path: articles });
+    await call("generate-preference-pair");
+    onStep(async (taken) => {
+      if (taken === 2) throw new Error("the loss is not finite");
+    });
+    const run = await context.run();
+    expect(await refusal("train-iteration", { steps: 5 })).toBe(
+      `stopped after 2 of 5 steps; they are kept in ${run.checkpointDirectory(2)}: call train-iteration again to go on: ` +
+        "the loss is not finite",
+    );
+    expect(context.scripted.saved).toEqual([run.checkpointDirectory(2)]);
+  });
+
+  it("writes no checkpoint where the first step fails", async () => {
+    await call("ingest-corpus", { path: articles });
+    await call("generate-preference-pair");
+    onStep(async () => {
+      throw new Error("the loss is not finite");
+    });
+    expect(await refusal("train-iteration")).toBe(
+      "the loss is not finite. Call train-iteration again; stored pairs and the last checkpoint are kept",
+    );
     expect(context.scripted.saved).toEqual([]);
+  });
+
+  it("says which pairs are too long for the model, as does the call that makes them", async () => {
+    const student = scriptedStudent(() => "Aragonite. ".repeat(100));
+    await client.close();
+    context = await smallContext(student);
+    client = await connect(context);
+    await call("ingest-corpus", { path: articles });
+    const { notices } = (await call("generate-preference-pair", { topic: "nacre tablets" })) as { notices: string[] };
+    expect(notices).toEqual([
+      expect.stringMatching(/^this pair cannot be trained on \(.*: 1\); a prompt may have 512 /),
+    ]);
+    expect(await refusal("train-iteration")).toMatch(
+      /^this pair cannot be trained on .*: call generate-preference-pair/,
+    );
+    expect(student.batches).toEqual([]);
   });
 });
 
@@ -244,6 +312,22 @@ describe("recursive-reason", () => {
     expect(await refusal("recursive-reason", { question: "What?" })).toBe(
       "the corpus is empty: call ingest-corpus first",
     );
+  });
+});
+
+describe("a bad argument", () => {
+  it.each([
+    ["recursive-reason", { question: "x", rounds: 0 }, "rounds: expected a whole number from 1 to 10, found 0"],
+    ["recursive-reason", {}, "question: expected a question, found nothing"],
+    ["retrieve-context", { query: "x", k: 1000 }, "k: expected a whole number from 1 to 50, found 1000"],
+    ["retrieve-context", { query: "x", k: 0.5 }, "k: expected a whole number from 1 to 50, found 0.5"],
+    ["retrieve-context", { query: "x", k: "5" }, 'k: expected a whole number from 1 to 50, found "5"'],
+    ["train-iteration", { steps: -1 }, "steps: expected a whole number from 1 to 10000, found -1"],
+    ["ingest-corpus", { path: " " }, 'path: expected the absolute path of a folder or file, or "materials-world"'],
+  ])("of %s %j is named once, with what was expected and found", async (name, args, said) => {
+    const text = await refusal(name, args);
+    expect(text).toContain(said);
+    expect(text.split("expected")).toHaveLength(2);
   });
 });
 
