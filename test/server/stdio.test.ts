@@ -14,7 +14,6 @@ import { NACRE } from "../agents/scripted-student.js";
 
 const MAIN = fileURLToPath(new URL("../../dist/server/main.js", import.meta.url));
 /** A tiny checkpoint, complete enough to be opened. */
-const MODEL = fileURLToPath(new URL("../fixtures/llama-tiny/tied-llama3/model", import.meta.url));
 const TOOLS = ["ingest-corpus", "retrieve-context", "generate-preference-pair", "train-iteration", "recursive-reason"];
 
 let home: string;
@@ -161,7 +160,8 @@ describe("the process", () => {
   it("ends the demo with one message and exit code 1 where the model directory is missing", async () => {
     const { out, err, code } = await ended(start(["demo", "--json", "--model", join(home, "no-model")]));
     expect({ out, code }).toEqual({ out: "", code: 1 });
-    expect(err.match(/^error: .*$/gm)).toEqual([expect.stringMatching(/no-model.*--model/)]);
+    expect(err.match(/^error: .*$/gm)).toEqual([expect.stringMatching(/no directory .*no-model/)]);
+    expect(err).toMatch(/PREFLEXOR_MODEL \(demo: --model\)/);
     expect(err).not.toMatch(/\n\s+at /);
     expect(await readdir(home)).toEqual(["nacre.md"]);
     expect(await processesNaming(home)).toEqual([]);
@@ -169,7 +169,7 @@ describe("the process", () => {
 
   it("ends the demo with one message and exit code 1 where the corpus has no text", async () => {
     const empty = await mkdtemp(join(tmpdir(), "preflexor-empty-"));
-    const { out, err, code } = await ended(start(["demo", "--json", "--model", MODEL, "--corpus", empty]));
+    const { out, err, code } = await ended(start(["demo", "--json", "--corpus", empty]));
     expect({ out, code }).toEqual({ out: "", code: 1 });
     expect(err.match(/^error: .*$/gm)).toEqual([expect.stringContaining("no readable file")]);
   });
