@@ -1,5 +1,6 @@
 /** @file What the demo shows on stderr while it works: bars at a terminal, plain lines elsewhere. */
 import { SingleBar } from "cli-progress";
+import type { ReportReasoning } from "./report.js";
 
 export interface Display {
   /** Starts a phase; the one before ends. */
@@ -122,4 +123,23 @@ function barDisplay(stream: NodeJS.WriteStream): Display {
 export function textTable(rows: readonly (readonly [label: string, value: string])[]): string {
   const width = Math.max(...rows.map(([label]) => label.length));
   return rows.map(([label, value]) => `  ${label.padEnd(width)}  ${value}`).join("\n");
+}
+
+/** More lines of one text than this would push the table off the screen; the report has all of them. */
+const LINES_SHOWN = 8;
+
+function block(text: string, otherwise: string): string {
+  const lines = (text.trim() || otherwise).split("\n");
+  const more = lines.length - LINES_SHOWN;
+  const shown = more > 1 ? [...lines.slice(0, LINES_SHOWN), `… ${more} more lines, in the report`] : lines;
+  return shown.map((line) => `    ${line}`).join("\n");
+}
+
+/** The rounds of a recursion with their thinking, then the answer. */
+export function reasoningText({ question, rounds, answer }: ReportReasoning): string {
+  const shown = rounds.map(
+    (round, i) =>
+      `  round ${i + 1}, score ${round.score.toFixed(2)}\n${block(round.thinking, "(no thinking)")}\n${block(`→ ${round.answer || "(no answer)"}`, "")}`,
+  );
+  return [`Question: ${question}`, ...shown, "  answer", block(answer, "(no answer)")].join("\n");
 }

@@ -4,12 +4,12 @@ import { readDocuments } from "../agents/corpus/index.js";
 import { recipeOf } from "../tools/run-settings.js";
 import { type Config, NANO_MODEL, readConfig } from "./config.js";
 import { createContext, type ServerContext } from "./create-context.js";
-import { createDisplay, type Display, textTable } from "./demo-display.js";
+import { createDisplay, type Display, reasoningText, textTable } from "./demo-display.js";
 import { demoFlow } from "./demo-flow.js";
 import type { DemoOptions } from "./demo-options.js";
 import { closingTable, type DemoResult } from "./demo-result.js";
 import { type DemoRequest, type DemoRun, discardIfEmpty, homeOf, howToGoOn, resumeRun, startRun } from "./demo-run.js";
-import { createLog, type Log } from "./log.js";
+import { createLog, type Log, messageOf } from "./log.js";
 import { chatModelOf, checkModel, recipeNameOf } from "./models.js";
 import { ownCommand } from "./own-command.js";
 import type { ReportReasoning } from "./report.js";
@@ -90,9 +90,11 @@ async function openRun(options: DemoOptions): Promise<{ config: Config; run: Dem
 
 /** Fails before a run directory is made: there is nothing to keep of a run that cannot start. */
 async function checkInputs({ model, teacher }: Config, corpus: string | null): Promise<void> {
-  await checkModel(model);
-  if (corpus !== null) await readDocuments(corpus);
-  await chatModelOf(teacher);
+  const checks = [corpus === null ? undefined : readDocuments(corpus), checkModel(model), chatModelOf(teacher)];
+  const failures = (await Promise.allSettled(checks)).filter((check) => check.status === "rejected");
+  const [first] = failures;
+  if (failures.length > 1) throw new Error(failures.map(({ reason }) => messageOf(reason)).join("\n"));
+  if (first !== undefined) throw first.reason;
 }
 
 function printResult(result: DemoResult, reasoning: ReportReasoning, json: boolean): void {
@@ -105,13 +107,4 @@ function printResult(result: DemoResult, reasoning: ReportReasoning, json: boole
     const next = `\nNext, your own texts and a real model:\n  ${command} demo --corpus <folder> --model <directory>\nor an assistant: start ${command} from its MCP configuration (${command} --help)\n`;
     process.stdout.write(text + (result.model.path === NANO_MODEL ? next : ""));
   }
-}
-
-function reasoningText({ question, rounds, answer }: ReportReasoning): string {
-  const indent = (text: string): string => text.replace(/^/gm, "    ");
-  const shown = rounds.map(
-    (round, i) =>
-      `  round ${i + 1}, score ${round.score.toFixed(2)}\n${indent(round.thinking || "(no thinking)")}\n    → ${round.answer || "(no answer)"}`,
-  );
-  return [`Question: ${question}`, ...shown, `Answer: ${answer}`].join("\n");
 }

@@ -6,7 +6,8 @@ export interface Log {
   error(error: unknown): void;
 }
 
-function messageOf(error: unknown): string {
+/** An error's own message, and its cause's where that says more. */
+export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const cause =
     error.cause instanceof Error && !error.message.includes(error.cause.message) ? `: ${error.cause.message}` : "";

@@ -67,7 +67,8 @@ export function cannotOpen(cause: unknown): Error {
   const reason = cause instanceof Error ? cause.message : String(cause);
   const advice =
     "Expected is a Hugging Face directory of a Llama-architecture instruct model: name one with PREFLEXOR_MODEL (demo: --model), or with neither use the package's own.";
-  return new Error(`the model cannot be opened: ${reason}\n${advice}`, { cause });
+  const between = reason.includes("\n") ? "\n" : ". ";
+  return new Error(`the model cannot be opened: ${reason}${between}${advice}`, { cause });
 }
 
 /** The model, continued from the run's last checkpoint. */

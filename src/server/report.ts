@@ -89,7 +89,7 @@ function reasoningHtml(reasoning: ReportReasoning): string {
       round,
       i,
     ) => `<section class="round"><h4>Round ${i + 1} <span class="note">score ${round.score.toFixed(2)}</span></h4>
-<div class="thinking"><span class="label">thinking</span>${escapeHtml(round.thinking)}</div><p class="answer">${escapeHtml(round.answer)}</p></section>`,
+<div class="thinking"><span class="label">thinking</span>${escapeHtml(round.thinking || "(no thinking)")}</div><p class="answer">${escapeHtml(round.answer || "(no answer)")}</p></section>`,
   );
   return `<h2>One question, answered with recursion</h2><article class="pair"><h3>${escapeHtml(reasoning.question)}</h3>
 <div class="sides">${rounds.join("\n")}</div><p class="answer final"><span class="label">answer</span>${escapeHtml(reasoning.answer)}</p></article>`;

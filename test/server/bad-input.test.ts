@@ -66,6 +66,11 @@ it("a corpus that is not there, or is empty", async () => {
   await expectRefused(demo(["--corpus", join(home, "empty")]), /no readable file in .*Put documents there/);
 });
 
+it("a model and a corpus at once: both are named", async () => {
+  const both = /nothing to read at \/no-texts[\s\S]*no directory \/no-model/;
+  await expectRefused(demo(["--corpus", "/no-texts", "--model", "/no-model"]), both);
+});
+
 it("a teacher that cannot be opened", async () => {
   await expectRefused(demo([], { PREFLEXOR_TEACHER: "nosuch:model" }), /PREFLEXOR_TEACHER.*install its provider/);
 });

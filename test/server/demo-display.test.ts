@@ -1,6 +1,6 @@
 /** @file What the demo shows while it works: bars at a terminal, few lines elsewhere, nothing after the last word. */
 import { describe, expect, it } from "vitest";
-import { createDisplay, lineDisplay, textTable } from "../../src/server/demo-display.js";
+import { createDisplay, lineDisplay, reasoningText, textTable } from "../../src/server/demo-display.js";
 
 const ESCAPE = String.fromCharCode(27);
 
@@ -112,4 +112,16 @@ it("aligns the second column of the table", () => {
       ["long", "2"],
     ]),
   ).toBe("  a     1\n  long  2");
+});
+
+it("shows the rounds of a recursion, long texts cut with a word on where the rest is", () => {
+  const thinking = Array.from({ length: 30 }, (_, i) => `line ${i + 1}`).join("\n");
+  const rounds = [
+    { thinking, answer: "", score: 0.25 },
+    { thinking: "short", answer: "two\nlines", score: 1 },
+  ];
+  const text = reasoningText({ question: "why?", answer: "because", rounds });
+  expect(text).toMatch(/round 1, score 0\.25\n {4}line 1\n[\s\S]* {4}line 8\n {4}… 22 more lines, in the report\n/);
+  expect(text).toMatch(/→ \(no answer\)\n {2}round 2, score 1\.00\n {4}short\n {4}→ two\n {4}lines\n/);
+  expect(text).toMatch(/ {2}answer\n {4}because$/);
 });
