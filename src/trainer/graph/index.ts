@@ -13,5 +13,4 @@ export {
   formatShape,
   normalizeAxis,
   type Shape,
-  sameShape,
 } from "./shape.js";

@@ -12,10 +12,6 @@ export function formatShape(shape: Shape): string {
   return `[${shape.join(", ")}]`;
 }
 
-export function sameShape(a: Shape, b: Shape): boolean {
-  return a.length === b.length && a.every((dim, i) => dim === b[i]);
-}
-
 /** Number of elements, or undefined where a dim is symbolic. */
 export function elementCount(shape: Shape): number | undefined {
   let count = 1;

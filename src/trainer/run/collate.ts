@@ -51,11 +51,6 @@ export interface MicroBatch {
 /** Short items share rows of this many tokens; attention costs grow with the square of it. */
 const PACKED_ROW = 128;
 
-/** Tokens that an item takes on a row. */
-export const textLength = (text: LabelledTokens): number => text.ids.length;
-export const pairLength = (pair: TokenizedPair): number =>
-  pair.prompt.length + pair.chosen.ids.length + pair.rejected.ids.length;
-
 function textItem(text: LabelledTokens): Item {
   const labels = Array.from(text.ids, (target, i): Label => ({ from: i - 1, target, side: "text", compared: false }));
   return {
