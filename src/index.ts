@@ -29,13 +29,27 @@ export {
 export { type Config, NANO_MODEL, readConfig } from "./server/config.js";
 export { createContext, type ServerContext } from "./server/create-context.js";
 export { createServer } from "./server/create-server.js";
+export { type DoctorOptions, type DoctorReport, doctor } from "./server/doctor.js";
 export { openModel } from "./server/models.js";
 export type { ToolContext } from "./tools/index.js";
 export {
+  type ExportOptions,
+  exportTrained,
   loadChatTemplate,
   loadTokenizer,
   openPolicy,
   type Policy,
   type PolicyOptions,
   type PreferencePair,
+  type PreferenceScores,
+  parseTrainConfig,
+  readPreferences,
+  readSupervised,
+  type ScorePreferencesOptions,
+  scorePreferences,
+  type TrainConfig,
+  type TrainEvent,
+  type TrainResult,
+  train,
+  trainOn,
 } from "./trainer/index.js";

@@ -1,5 +1,13 @@
-/** @file Passes over a set of pairs: seeded batches, warm-up, replay of other texts beside them. */
-import type { LabelledTokens, Policy, StepMetrics, StepOptions, TokenizedPair } from "../trainer/index.js";
+/** @file Passes over a set of pairs within a longer life of a policy: its own warm-up, and other texts replayed beside the pairs. */
+import {
+  type LabelledTokens,
+  optimizerSteps,
+  type Policy,
+  type StepMetrics,
+  type StepOptions,
+  stepsPerEpoch,
+  type TokenizedPair,
+} from "../trainer/index.js";
 import { createRng } from "./rng.js";
 
 /** Texts that keep alive what the base model knows: `count` of them, the same for the same seed. */
@@ -41,7 +49,7 @@ export function stepsOf(
   pairs: number,
   { epochs, batchPairs, maxSteps = Number.POSITIVE_INFINITY }: TrainingPlan,
 ): number {
-  return Math.min(maxSteps, epochs * Math.ceil(pairs / batchPairs));
+  return Math.min(maxSteps, epochs * stepsPerEpoch(pairs, batchPairs));
 }
 
 /** Yields after each optimizer step. Throws where there is nothing to train on. */
@@ -53,19 +61,23 @@ export async function* trainOnPairs(
   if (pairs.length === 0)
     throw new Error("expected pairs to train on, found none: call generate-preference-pair first");
   const { batchPairs, step: options, warmupSteps = 0, replayRows = 0, seed } = plan;
-  const total = stepsOf(pairs.length, plan);
-  const perEpoch = Math.ceil(pairs.length / batchPairs);
-  let order: readonly TokenizedPair[] = [];
-  for (let i = 0; i < total; i++) {
-    signal?.throwIfAborted();
-    const at = i % perEpoch;
-    if (at === 0) order = createRng(seed, "epoch", i / perEpoch).shuffle(pairs);
-    const before = await policy.stepCount();
-    const learningRate = options.learningRate * Math.min(1, (before + 1) / Math.max(1, warmupSteps));
-    const texts = replay === undefined || replayRows === 0 ? [] : await replay(replayRows, replaySeed(seed, i));
-    const batch = { pairs: order.slice(at * batchPairs, (at + 1) * batchPairs), texts };
-    const metrics = await policy.trainStep(batch, { ...options, learningRate });
-    yield { step: before + 1, metrics: { ...metrics, learning_rate: learningRate, epoch: (i + 1) / perEpoch } };
+  const before = await policy.stepCount();
+  const rate = (i: number): number => options.learningRate * Math.min(1, (before + i + 1) / Math.max(1, warmupSteps));
+  const steps = {
+    rows: pairs,
+    rowsPerStep: batchPairs,
+    totalSteps: stepsOf(pairs.length, plan),
+    seed,
+    batch: async (chosen: readonly TokenizedPair[], i: number) => ({
+      pairs: chosen,
+      texts: replay === undefined || replayRows === 0 ? [] : await replay(replayRows, replaySeed(seed, i)),
+    }),
+    options: (i: number): StepOptions => ({ ...options, learningRate: rate(i) }),
+  };
+  const perEpoch = stepsPerEpoch(pairs.length, batchPairs);
+  for await (const { index, metrics } of optimizerSteps(policy, steps, signal)) {
+    const epoch = (index + 1) / perEpoch;
+    yield { step: before + index + 1, metrics: { ...metrics, learning_rate: rate(index), epoch } };
   }
 }
 

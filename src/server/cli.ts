@@ -3,6 +3,14 @@
 import { isAbsolute, resolve } from "node:path";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { DemoOptions } from "./demo-options.js";
+import { doctorCommand } from "./doctor-command.js";
+import type { DoctorRunOptions } from "./doctor-run.js";
+import { exportCommand } from "./export-command.js";
+import type { ExportRunOptions } from "./export-run.js";
+import { scoreCommand } from "./score-command.js";
+import type { ScoreOptions } from "./score-run.js";
+import { trainCommand } from "./train-command.js";
+import type { TrainOptions } from "./train-run.js";
 import { packageVersion } from "./version.js";
 
 const EXAMPLES = `
@@ -12,6 +20,9 @@ Examples:
   $ preflexor demo --corpus ./articles --model ./SmolLM2-135M-Instruct
                                               your own documents and a real model (trains a LoRA adapter)
   $ preflexor demo --resume <run directory>   goes on from the last checkpoint of a run
+  $ preflexor train --pairs pairs.jsonl --loss orpo --model ./SmolLM2-135M-Instruct
+                                              one training on your own pairs (preflexor train --help lists every setting)
+  $ preflexor doctor                          what this machine can do
   $ preflexor                                 the MCP server over stdio, as an assistant starts it
 
 Settings (environment): PREFLEXOR_HOME (corpora and runs), PREFLEXOR_MODEL, PREFLEXOR_CHROMA_URL, PREFLEXOR_THREADS,
@@ -50,12 +61,31 @@ function demoCommand(run: (options: DemoOptions) => Promise<number>, finish: (ex
     );
 }
 
+/** What the commands do, each to its exit code; a test puts its own in their place. */
+export interface Commands {
+  train(options: TrainOptions): Promise<number>;
+  score(options: ScoreOptions): Promise<number>;
+  export(options: ExportRunOptions): Promise<number>;
+  doctor(options: DoctorRunOptions): Promise<number>;
+}
+
+const COMMANDS: Commands = {
+  train: async (options) => (await import("./train-run.js")).runTrain(options),
+  score: async (options) => (await import("./score-run.js")).runScore(options),
+  export: async (options) => (await import("./export-run.js")).runExport(options),
+  doctor: async (options) => (await import("./doctor-run.js")).runDoctor(options),
+};
+
 /** Runs a command; resolves to the exit code. Help, version and mistakes are printed here. */
 export async function runCli(
   args: readonly string[],
   demo: (options: DemoOptions) => Promise<number> = async (options) => (await import("./demo.js")).runDemo(options),
+  others: Commands = COMMANDS,
 ): Promise<number> {
   let exitCode = 0;
+  const finish = (code: number): void => {
+    exitCode = code;
+  };
   const program = new Command("preflexor")
     .description(
       "A small language model teaches itself to reason, on ONNX Runtime, steered through MCP.\nWithout a command: the MCP server over stdio.",
@@ -66,9 +96,11 @@ export async function runCli(
     .showSuggestionAfterError()
     .showHelpAfterError("(preflexor --help lists commands and examples)");
   const commands = [
-    demoCommand(demo, (code) => {
-      exitCode = code;
-    }),
+    demoCommand(demo, finish),
+    trainCommand(async (options) => finish(await others.train(options))),
+    scoreCommand(async (options) => finish(await others.score(options))),
+    exportCommand(async (options) => finish(await others.export(options))),
+    doctorCommand(async (options) => finish(await others.doctor(options))),
     new Command("serve")
       .description("the MCP server over stdio, also at a terminal")
       .action(async () => (await import("./stdio.js")).serve()),

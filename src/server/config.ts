@@ -2,13 +2,16 @@
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { nearest } from "../tools/nearest.js";
+import { parseModelId } from "../trainer/index.js";
+import { nearest } from "../trainer/text/nearest.js";
+import { type HubSettings, hubSettings } from "./hub-settings.js";
 
 export interface Config {
   /** Where corpora and runs live; absolute. */
   readonly home: string;
-  /** A Hugging Face checkpoint directory. */
+  /** A Hugging Face checkpoint directory, or the id of a model on the hub. */
   readonly model: string;
+  readonly hub: HubSettings;
   /** Of a Chroma server that somebody else runs; without it the product starts its own. */
   readonly chromaUrl?: string;
   readonly threads?: number;
@@ -50,7 +53,9 @@ export function readConfig(
     return undefined;
   };
   const home = take("PREFLEXOR_HOME", "an absolute path", isAbsolute) ?? dataFolder(env, platform, userHome);
-  const model = take("PREFLEXOR_MODEL", "the absolute path of a model directory", isAbsolute) ?? NANO_MODEL;
+  const isModel = (text: string): boolean => isAbsolute(text) || parseModelId(text) !== undefined;
+  const model = take("PREFLEXOR_MODEL", "the absolute path of a model directory, or owner/name", isModel) ?? NANO_MODEL;
+  const hub = hubSettings(env, userHome, problems);
   const chromaUrl = take("PREFLEXOR_CHROMA_URL", "an http or https URL", isHttpUrl);
   const threads = take(
     "PREFLEXOR_THREADS",
@@ -66,6 +71,7 @@ export function readConfig(
   return {
     home,
     model,
+    hub,
     ...(chromaUrl !== undefined && { chromaUrl }),
     ...(threads !== undefined && { threads: Number(threads) }),
     ...(teacher !== undefined && { teacher }),

@@ -4,24 +4,23 @@ import { readDocuments } from "../agents/corpus/index.js";
 import { recipeOf } from "../tools/run-settings.js";
 import { type Config, NANO_MODEL, readConfig } from "./config.js";
 import { createContext, type ServerContext } from "./create-context.js";
-import { createDisplay, type Display, reasoningText, textTable } from "./demo-display.js";
+import { createDisplay, reasoningText, textTable } from "./demo-display.js";
 import { demoFlow } from "./demo-flow.js";
 import type { DemoOptions } from "./demo-options.js";
 import { closingTable, type DemoResult } from "./demo-result.js";
 import { type DemoRequest, type DemoRun, discardIfEmpty, homeOf, howToGoOn, resumeRun, startRun } from "./demo-run.js";
+import { INTERRUPTED, onInterrupt } from "./interrupt.js";
 import { createLog, type Log, messageOf } from "./log.js";
 import { chatModelOf, checkModel, recipeNameOf } from "./models.js";
 import { ownCommand } from "./own-command.js";
 import type { ReportReasoning } from "./report.js";
-
-const INTERRUPTED = 130;
 
 /** Runs the demo and prints; resolves to the exit code. Every way out stops the engine and the store. */
 export async function runDemo(options: DemoOptions): Promise<number> {
   const log = createLog(options.verbose);
   const display = createDisplay(process.stderr);
   const controller = new AbortController();
-  const interrupt = onInterrupt(controller, display);
+  const interrupt = onInterrupt(controller, () => display.close("stopping … (Ctrl-C again ends it at once)"));
   let context: ServerContext | undefined;
   let run: DemoRun | undefined;
   try {
@@ -53,17 +52,6 @@ async function sayWhatIsKept(run: DemoRun, log: Log, interrupted: boolean): Prom
   log.info(await howToGoOn(run.folder, interrupted ? "Stopped" : "The run ended early"));
 }
 
-/** The first Ctrl-C stops the work in order; the second ends the process at once, and its children with it. */
-function onInterrupt(controller: AbortController, display: Display): { remove: () => void } {
-  const stop = (): void => {
-    if (controller.signal.aborted) process.exit(INTERRUPTED);
-    display.close("stopping … (Ctrl-C again ends it at once)");
-    controller.abort(new Error("interrupted"));
-  };
-  process.on("SIGINT", stop).on("SIGTERM", stop).on("SIGHUP", stop);
-  return { remove: () => void process.off("SIGINT", stop).off("SIGTERM", stop).off("SIGHUP", stop) };
-}
-
 async function openRun(options: DemoOptions): Promise<{ config: Config; run: DemoRun }> {
   const environment = readConfig();
   const home = options.home ?? environment.home;
@@ -89,8 +77,8 @@ async function openRun(options: DemoOptions): Promise<{ config: Config; run: Dem
 }
 
 /** Fails before a run directory is made: there is nothing to keep of a run that cannot start. */
-async function checkInputs({ model, teacher }: Config, corpus: string | null): Promise<void> {
-  const checks = [corpus === null ? undefined : readDocuments(corpus), checkModel(model), chatModelOf(teacher)];
+async function checkInputs(config: Config, corpus: string | null): Promise<void> {
+  const checks = [corpus === null ? undefined : readDocuments(corpus), checkModel(config), chatModelOf(config.teacher)];
   const failures = (await Promise.allSettled(checks)).filter((check) => check.status === "rejected");
   const [first] = failures;
   if (failures.length > 1) throw new Error(failures.map(({ reason }) => messageOf(reason)).join("\n"));

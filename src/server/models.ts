@@ -15,7 +15,14 @@ import {
 } from "../agents/index.js";
 import type { ActiveCorpus, Judge, RunFolder } from "../tools/index.js";
 import { type RecipeName, recipeOf } from "../tools/run-settings.js";
-import { loadChatTemplate, loadTokenizer, openCheckpointDir, openPolicy, type Policy } from "../trainer/index.js";
+import {
+  loadChatTemplate,
+  loadTokenizer,
+  openCheckpointDir,
+  openPolicy,
+  type Policy,
+  resolveModel,
+} from "../trainer/index.js";
 import type { Config } from "./config.js";
 
 /** Models that this project made have a manifest. */
@@ -24,9 +31,10 @@ export function recipeNameOf(model: string): RecipeName {
 }
 
 /** Opens model, tokenizer and template; closes the engine again where one of them cannot be used. */
-export async function openModel(config: Pick<Config, "model" | "threads">, seed: number): Promise<Student> {
-  const { model, threads } = config;
+export async function openModel(config: Pick<Config, "model" | "threads" | "hub">, seed: number): Promise<Student> {
+  const { threads } = config;
   try {
+    const { path: model } = await resolveModel(config.model, config.hub);
     const [tokenizer, template] = await Promise.all([loadTokenizer(model), loadChatTemplate(model)]);
     const { trainable } = recipeOf(recipeNameOf(model));
     const policy = await openPolicy({ model, trainable, seed, ...(threads !== undefined && { threads }) });
@@ -37,8 +45,9 @@ export async function openModel(config: Pick<Config, "model" | "threads">, seed:
 }
 
 /** Throws where the directory's weights, tokenizer or template cannot be used; starts no engine. */
-export async function checkModel(model: string): Promise<void> {
+export async function checkModel(config: Pick<Config, "model" | "hub">): Promise<void> {
   try {
+    const { path: model } = await resolveModel(config.model, config.hub);
     await openCheckpointDir(model);
     await Promise.all([loadTokenizer(model), loadChatTemplate(model)]);
   } catch (cause) {

@@ -1,6 +1,6 @@
 /** @file Argument schemas of the tools: strict objects whose refusals say what was expected and what was found. */
 import { z } from "zod";
-import { nearest } from "./nearest.js";
+import { nearest } from "../trainer/text/nearest.js";
 
 /** A strict object; an unknown argument is refused with the name that was probably meant and the valid ones. */
 export function toolArguments<T extends z.ZodRawShape>(shape: T): z.ZodObject<T, z.core.$strict> {

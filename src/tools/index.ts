@@ -9,7 +9,6 @@ import { registerTrainIteration } from "./train-iteration.js";
 
 export type { ActiveCorpus } from "./active-corpus.js";
 export { BUILT_IN_WORLD, EMPTY_CORPUS, readActiveCorpus, writeActiveCorpus } from "./active-corpus.js";
-export { nearest } from "./nearest.js";
 export type { RunFolder } from "./run-folder.js";
 export { openRunFolder, writeWhole } from "./run-folder.js";
 export { serialQueue } from "./serial.js";

@@ -15,6 +15,11 @@ it("takes the package's model, and leaves out what is not set or empty", () => {
   expect(readConfig({ PREFLEXOR_THREADS: "" }, "linux", "/home/u")).toEqual({
     home: "/home/u/.local/share/preflexor",
     model: NANO_MODEL,
+    hub: {
+      cacheDir: "/home/u/.cache/huggingface/hub",
+      tokenFile: "/home/u/.cache/huggingface/token",
+      localFilesOnly: false,
+    },
   });
 });
 
@@ -26,13 +31,39 @@ it("reads every setting", () => {
     PREFLEXOR_THREADS: "3",
     PREFLEXOR_TEACHER: "openai:gpt-4.1-mini",
   };
-  expect(readConfig(env)).toEqual({
+  expect(readConfig(env)).toMatchObject({
     home: "/data",
     model: "/models/m",
     chromaUrl: "http://127.0.0.1:8000",
     threads: 3,
     teacher: "openai:gpt-4.1-mini",
   });
+});
+
+it("finds the Hugging Face cache, token and endpoint where the Python libraries do", () => {
+  const read = (env: Record<string, string>) => readConfig(env, "linux", "/home/u").hub;
+  expect(
+    read({ HF_HOME: "~/hf", HF_TOKEN: " hf_a\n", HF_ENDPOINT: "https://mirror.example", HF_HUB_OFFLINE: "YES" }),
+  ).toEqual({
+    cacheDir: "/home/u/hf/hub",
+    tokenFile: "/home/u/hf/token",
+    token: "hf_a",
+    endpoint: "https://mirror.example",
+    localFilesOnly: true,
+  });
+  expect(read({ XDG_CACHE_HOME: "/c" }).cacheDir).toBe("/c/huggingface/hub");
+  expect(read({ HF_HOME: "/h", HF_HUB_CACHE: "/cache", HF_TOKEN_PATH: "/t", HF_HUB_OFFLINE: "0" })).toEqual({
+    cacheDir: "/cache",
+    tokenFile: "/t",
+    localFilesOnly: false,
+  });
+  expect(() => read({ HF_ENDPOINT: "mirror" })).toThrow('HF_ENDPOINT: expected an http or https URL, found "mirror"');
+});
+
+it("takes the model as a path or as the id of a model on the hub", () => {
+  const model = (name: string) => readConfig({ PREFLEXOR_MODEL: name }, "linux", "/home/u").model;
+  expect(model("HuggingFaceTB/SmolLM2-135M-Instruct@main")).toBe("HuggingFaceTB/SmolLM2-135M-Instruct@main");
+  expect(() => model("SmolLM2")).toThrow("expected the absolute path of a model directory, or owner/name");
 });
 
 it("lists all problems at once, each with its variable, what was expected and what was found", () => {

@@ -3,7 +3,8 @@ import { appendFile, mkdir, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { nearest, openRunFolder, serialQueue } from "../../src/tools/index.js";
+import { openRunFolder, serialQueue } from "../../src/tools/index.js";
+import { nearest } from "../../src/trainer/text/nearest.js";
 
 const PAIR = {
   prompt: "p",

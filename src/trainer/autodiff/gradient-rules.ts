@@ -87,6 +87,7 @@ function matrixProduct(
 
 const indices = "indices and shapes are not differentiable";
 const logical = "the output is boolean";
+const angles = "rotary angles follow from positions, which are not trained";
 
 /** Table over the closed op list: an op without a rule, or without a reason for having none, does not compile. */
 export const gradientRules: { readonly [K in OpType]: GradientRule<K> | NoGradient } = {
@@ -120,6 +121,8 @@ export const gradientRules: { readonly [K in OpType]: GradientRule<K> | NoGradie
   Log: unary((g, x, _y, dy) => g.div(dy, x)),
   // dX = dY / (2Y)
   Sqrt: unary((g, _x, y, dy) => g.div(g.scale(dy, 0.5), y)),
+  Cos: { none: angles },
+  Sin: { none: angles },
   // dX = dY (1 - Y²)
   Tanh: unary((g, _x, y, dy) => g.mul(dy, g.sub(g.scalar(1), g.mul(y, y)))),
   // dX = dY Y (1 - Y)
@@ -235,6 +238,12 @@ export const gradientRules: { readonly [K in OpType]: GradientRule<K> | NoGradie
   And: { none: logical },
   Or: { none: logical },
   Cast: (g, node, dys) => [g.cast(dys[0] as Value, input(node, 0).dtype)],
+  Scan: (_g, node, dys, wants) => {
+    const { vjp } = node.attributes;
+    if (vjp === undefined) throw new Error(`internal: ${node.name} was emitted without a gradient`);
+    const gradients = vjp(dys, (value) => wants(node.inputs.indexOf(value)));
+    return node.inputs.map((value) => gradients.get(value));
+  },
 };
 
 /** Gives `dy` the ones that a reduction dropped. A sum of everything is a scalar, which broadcasts as it is. */

@@ -1,10 +1,11 @@
 /** @file The reverse walk: gradients of a scalar, added to the same graph as ordinary nodes. */
-import type { GraphBuilder, Node, OpType, Value } from "../graph/index.js";
+import type { GraphBuilder, Node, OpType, Segment, Value } from "../graph/index.js";
 import { type GradientRule, gradientRules } from "./gradient-rules.js";
 
 /**
  * Gradients of the scalar `loss` with respect to each value of `wrt`, in that order. Only nodes between the two are
- * differentiated: nothing is built for frozen weights, or below the lowest value asked for.
+ * differentiated: nothing is built for frozen weights, or below the lowest value asked for. Segments of the builder are
+ * computed again, just before their gradients.
  *
  * @throws where `loss` does not depend on one of them, or where the path runs through an op without a gradient.
  */
@@ -12,18 +13,24 @@ export function gradients(g: GraphBuilder, loss: Value, wrt: readonly Value[]): 
   if (loss.shape.length !== 0)
     throw new Error(`internal: the loss must be a scalar, ${loss.name} has rank ${loss.shape.length}`);
   const forward = [...g.nodes];
+  const segmentEndingAt = new Map(g.segments.map((segment) => [segment.end - 1, segment]));
   const reached = reachedFrom(forward, wrt);
   const total = new Map<Value, Value>([[loss, g.scalar(1)]]);
+  let again: ReadonlyMap<Value, Value> = new Map();
   g.scope("grad", () => {
-    for (const node of forward.toReversed()) {
+    for (let i = forward.length - 1; i >= 0; i -= 1) {
+      const segment = segmentEndingAt.get(i);
+      const dy = segment === undefined ? undefined : total.get(segment.output);
+      if (segment !== undefined && dy !== undefined) again = recompute(g, forward, segment, dy);
+      const node = forward[i] as Node;
       const dys = node.outputs.map((output) => total.get(output));
-      if (dys.every((dy) => dy === undefined)) continue;
-      const wants = (i: number): boolean => reached.has(node.inputs[i] as Value);
-      if (!node.inputs.some((_, i) => wants(i))) continue;
+      if (dys.every((gradient) => gradient === undefined)) continue;
+      const wants = (input: number): boolean => reached.has(node.inputs[input] as Value);
+      if (!node.inputs.some((_, input) => wants(input))) continue;
       g.scope(node.name, () => {
-        differentiate(g, node, dys, wants).forEach((gradient, i) => {
-          const target = node.inputs[i] as Value;
-          if (gradient === undefined || !wants(i)) return;
+        differentiate(g, substitute(node, again), dys, wants).forEach((gradient, input) => {
+          const target = node.inputs[input] as Value;
+          if (gradient === undefined || !wants(input)) return;
           const sum = total.get(target);
           total.set(target, sum === undefined ? gradient : g.add(sum, gradient));
         });
@@ -35,6 +42,29 @@ export function gradients(g: GraphBuilder, loss: Value, wrt: readonly Value[]): 
     if (gradient === undefined) throw new Error(`internal: the loss does not depend on ${value.name}`);
     return gradient;
   });
+}
+
+/**
+ * Emits a segment's nodes once more. Its inputs pass through a reshape to the shape that `dy` has at run time: the copy
+ * cannot start before `dy` is there, and is no common subexpression of the first pass.
+ */
+function recompute(g: GraphBuilder, forward: readonly Node[], segment: Segment, dy: Value): Map<Value, Value> {
+  const again = new Map(segment.inputs.map((input) => [input, g.reshapeLike(input, dy)]));
+  for (const node of forward.slice(segment.start, segment.end)) {
+    const { op, inputs, attributes, name } = node;
+    const copies = g.emit(op, inputs.map((input) => again.get(input) ?? input), attributes, `again/${name}`);
+    node.outputs.forEach((output, i) => {
+      again.set(output, copies[i] as Value);
+    });
+  }
+  return again;
+}
+
+/** The node as it stands in the recomputed segment, if it does. */
+function substitute(node: Node, again: ReadonlyMap<Value, Value>): Node {
+  if (again.size === 0) return node;
+  const swap = (values: readonly Value[]): readonly Value[] => values.map((value) => again.get(value) ?? value);
+  return { ...node, inputs: swap(node.inputs), outputs: swap(node.outputs) };
 }
 
 /** All values that depend on one of `wrt`, and these themselves. */

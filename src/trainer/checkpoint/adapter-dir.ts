@@ -1,12 +1,13 @@
-/** @file A PEFT adapter directory, written and read: LoRA on linear layers, one rank. */
+/** @file A PEFT adapter directory, written and read: LoRA on linear layers, one rank, and trained rows of tokens. */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type AdapterConfig, parseAdapterConfig, toAdapterConfigJson } from "./adapter-config.js";
+import { adapterReadme } from "./adapter-readme.js";
 import { readSafetensorsHeader, readTensorFloat32, tensorToWrite, writeSafetensors } from "./safetensors.js";
 import { exists, writeStagedDirectory } from "./staged-directory.js";
 import type { TensorEntry } from "./types.js";
 
-/** LoRA of one linear layer: y += (loraAlpha / r) · B (A x). */
+/** LoRA of one linear layer: y += scale · B (A x). */
 export interface AdapterModule {
   /** As the base model names it, e.g. "model.layers.0.self_attn.q_proj". */
   readonly path: string;
@@ -18,10 +19,20 @@ export interface AdapterModule {
   readonly loraB: Float32Array;
 }
 
+/** Trained rows of the embedding or the head; which tokens they are says the config. */
+export interface AdapterTokenRows {
+  /** E.g. "model.embed_tokens". */
+  readonly path: string;
+  readonly hidden: number;
+  /** [tokens, hidden], row-major: the rows themselves, though PEFT calls them a delta. */
+  readonly values: Float32Array;
+}
+
 export interface Adapter {
   readonly config: AdapterConfig;
   /** Read back in the order of their paths. */
   readonly modules: readonly AdapterModule[];
+  readonly tokenRows?: readonly AdapterTokenRows[];
 }
 
 /** Writes the directory complete or not at all. */
@@ -30,15 +41,18 @@ export async function writeAdapterDir(dir: string, adapter: Adapter): Promise<vo
 }
 
 /** Writes the three files of an adapter into a directory, which may hold others. */
-export async function writeAdapterFiles(dir: string, { config, modules }: Adapter): Promise<void> {
+export async function writeAdapterFiles(dir: string, { config, modules, tokenRows = [] }: Adapter): Promise<void> {
   await mkdir(dir, { recursive: true });
-  const tensors = modules.flatMap(({ path, inFeatures, outFeatures, loraA, loraB }) => [
+  const matrices = modules.flatMap(({ path, inFeatures, outFeatures, loraA, loraB }) => [
     tensorToWrite(keyOf(path, "A"), [config.r, inFeatures], loraA, "F32"),
     tensorToWrite(keyOf(path, "B"), [outFeatures, config.r], loraB, "F32"),
   ]);
-  await writeSafetensors(join(dir, "adapter_model.safetensors"), tensors, { format: "pt" });
+  const rows = tokenRows.map(({ path, hidden, values }) =>
+    tensorToWrite(`base_model.model.${path}.${ROWS}`, [values.length / hidden, hidden], values, "F32"),
+  );
+  await writeSafetensors(join(dir, "adapter_model.safetensors"), [...matrices, ...rows], { format: "pt" });
   await writeFile(join(dir, "adapter_config.json"), `${JSON.stringify(toAdapterConfigJson(config), null, 2)}\n`);
-  await writeFile(join(dir, "README.md"), readme(config));
+  await writeFile(join(dir, "README.md"), adapterReadme(config));
 }
 
 /** Reads an adapter. Throws one error with everything in it that cannot be used here. */
@@ -52,16 +66,19 @@ export async function readAdapterDir(dir: string): Promise<Adapter> {
     throw new Error(`${dir} is no adapter directory, it lacks ${missing.join(" and ")}; give a PEFT adapter directory`);
   }
   const problems: string[] = [];
-  const config = parseAdapterConfig(await readConfig(join(dir, "adapter_config.json")), problems);
-  const pairs = pairUp((await readSafetensorsHeader(weights)).entries, config?.r, problems);
+  const found = sortOut((await readSafetensorsHeader(weights)).entries, problems);
+  const config = parseAdapterConfig(await readConfig(join(dir, "adapter_config.json")), problems, found.paths);
+  for (const { A, B } of found.modules) problems.push(...shapeProblems(A, B, config?.r));
+  if (config) problems.push(...rowProblems(found.rows, config));
   if (problems.length > 0 || !config) {
     const list = problems.map((problem) => `\n  - ${problem}`).join("");
     throw new Error(
       `${dir} holds an adapter that cannot be used here:${list}\nTrain or export a plain LoRA: linear layers only, one rank.`,
     );
   }
-  const modules = await Promise.all(pairs.map(readModule));
-  return { config, modules };
+  const modules = await Promise.all(found.modules.map(readModule));
+  if (found.rows.length === 0) return { config, modules };
+  return { config, modules, tokenRows: await Promise.all(found.rows.map(readRows)) };
 }
 
 interface ModuleEntries {
@@ -70,34 +87,73 @@ interface ModuleEntries {
   readonly B: TensorEntry;
 }
 
-const KEY = /^base_model\.model\.(.+)\.lora_([AB])\.weight$/;
+interface RowEntry {
+  readonly path: string;
+  readonly entry: TensorEntry;
+}
 
-function pairUp(entries: readonly TensorEntry[], r: number | undefined, problems: string[]): ModuleEntries[] {
+interface Found {
+  /** Layers with either matrix. */
+  readonly paths: readonly string[];
+  /** Those with both, by path. */
+  readonly modules: readonly ModuleEntries[];
+  readonly rows: readonly RowEntry[];
+}
+
+const ROWS = "token_adapter.trainable_tokens_delta";
+const MATRIX_KEY = /^base_model\.model\.(.+)\.lora_([AB])\.weight$/;
+const ROWS_KEY = /^base_model\.model\.(.+)\.token_adapter\.trainable_tokens_delta$/;
+
+function sortOut(entries: readonly TensorEntry[], problems: string[]): Found {
   const byPath = new Map<string, { A?: TensorEntry; B?: TensorEntry }>();
+  const rows: RowEntry[] = [];
   for (const entry of entries) {
-    const [, path, side] = KEY.exec(entry.name) ?? [];
-    if (path === undefined)
-      problems.push(`tensor ${entry.name}: expected base_model.model.<module>.lora_A or lora_B.weight`);
-    else byPath.set(path, { ...byPath.get(path), [side === "A" ? "A" : "B"]: entry });
+    const [, path, side] = MATRIX_KEY.exec(entry.name) ?? [];
+    const rowPath = ROWS_KEY.exec(entry.name)?.[1];
+    if (path !== undefined) byPath.set(path, { ...byPath.get(path), [side === "A" ? "A" : "B"]: entry });
+    else if (rowPath !== undefined) rows.push({ path: rowPath, entry });
+    else problems.push(`tensor ${entry.name}: ${strangerNote(entry.name)}`);
   }
   if (entries.length === 0) problems.push("adapter_model.safetensors holds no tensors");
-  const complete: ModuleEntries[] = [];
+  const modules: ModuleEntries[] = [];
   for (const [path, { A, B }] of [...byPath].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    if (!A || !B) {
-      problems.push(`${path}: lora_${A ? "B" : "A"} is missing`);
-      continue;
-    }
-    problems.push(...shapeProblems(A, B, r));
-    complete.push({ path, A, B });
+    if (A && B) modules.push({ path, A, B });
+    else problems.push(`${path}: lora_${A ? "B" : "A"} is missing`);
   }
-  return complete;
+  return { paths: [...byPath.keys()], modules, rows };
+}
+
+/** PEFT adds the whole matrix where the vocabulary has grown, unless it is told not to. */
+function strangerNote(name: string): string {
+  return name.endsWith(".token_adapter.base_layer.weight")
+    ? "a whole embedding or head; save the adapter with save_embedding_layers=False"
+    : "expected base_model.model.<module>.lora_A or lora_B.weight";
+}
+
+const FLOATS = ["F32", "F16", "BF16"];
+
+function rowProblems(rows: readonly RowEntry[], { trainableTokenIndices: indices }: AdapterConfig): string[] {
+  const problems: string[] = [];
+  const wanted = new Map(Object.entries(indices ?? {}));
+  for (const { path, entry } of rows) {
+    const module = path.slice(path.lastIndexOf(".") + 1);
+    const tokens = wanted.get(module);
+    wanted.delete(module);
+    if (tokens === undefined) problems.push(`tensor ${entry.name}: trainable_token_indices has no ${module}`);
+    else if (entry.shape.length !== 2 || entry.shape[0] !== tokens.length) {
+      problems.push(`tensor ${entry.name}: expected [${tokens.length}, hidden], found [${entry.shape}]`);
+    } else if (!FLOATS.includes(entry.dtype)) {
+      problems.push(`tensor ${entry.name}: expected F32, F16 or BF16, found ${entry.dtype}`);
+    }
+  }
+  for (const module of wanted.keys()) problems.push(`${module}: the rows of trainable_token_indices are missing`);
+  return problems;
 }
 
 function shapeProblems(A: TensorEntry, B: TensorEntry, r: number | undefined): string[] {
   const problems: string[] = [];
   for (const { name, dtype } of [A, B]) {
-    if (!["F32", "F16", "BF16"].includes(dtype))
-      problems.push(`tensor ${name}: expected F32, F16 or BF16, found ${dtype}`);
+    if (!FLOATS.includes(dtype)) problems.push(`tensor ${name}: expected F32, F16 or BF16, found ${dtype}`);
   }
   const rank = r ?? A.shape[0];
   if (A.shape.length !== 2 || A.shape[0] !== rank) {
@@ -114,6 +170,10 @@ async function readModule({ path, A, B }: ModuleEntries): Promise<AdapterModule>
   return { path, inFeatures: A.shape[1]!, outFeatures: B.shape[0]!, loraA, loraB };
 }
 
+async function readRows({ path, entry }: RowEntry): Promise<AdapterTokenRows> {
+  return { path, hidden: entry.shape[1]!, values: await readTensorFloat32(entry) };
+}
+
 async function readConfig(file: string): Promise<unknown> {
   try {
     return JSON.parse(await readFile(file, "utf8"));
@@ -124,24 +184,4 @@ async function readConfig(file: string): Promise<unknown> {
 
 function keyOf(path: string, side: "A" | "B"): string {
   return `base_model.model.${path}.lora_${side}.weight`;
-}
-
-function readme(config: AdapterConfig): string {
-  return `---
-base_model: ${JSON.stringify(config.baseModelNameOrPath)}
-library_name: peft
----
-
-# LoRA adapter
-
-Rank ${config.r}, alpha ${config.loraAlpha}, on ${config.targetModules.join(", ")}.
-
-\`\`\`python
-from peft import PeftModel
-from transformers import AutoModelForCausalLM
-
-base = AutoModelForCausalLM.from_pretrained(${JSON.stringify(config.baseModelNameOrPath)})
-model = PeftModel.from_pretrained(base, "<this directory>")
-\`\`\`
-`;
 }

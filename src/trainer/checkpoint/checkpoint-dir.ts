@@ -1,8 +1,8 @@
 /** @file A Hugging Face checkpoint directory: opened (headers only) with every tensor checked, and written. */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { copyFile, readFile, writeFile } from "node:fs/promises";
-import { basename, join, resolve } from "node:path";
+import { copyFile, readFile, realpath, writeFile } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import { parseModelConfig, toConfigJson } from "./model-config.js";
 import { readSafetensorsHeader, readTensorFloat32, tensorToWrite, writeSafetensors } from "./safetensors.js";
@@ -15,31 +15,43 @@ export interface ExpectedTensor {
   readonly shape: readonly number[];
 }
 
-/** Every parameter of the decoder, in the order of the forward pass, under the names that Hugging Face's Llama has. */
+/** Every parameter of the decoder, in the order of the forward pass, under the names that Hugging Face has for them. */
 export function expectedTensors(config: ModelConfig): ExpectedTensor[] {
-  const { hiddenSize: hidden, intermediateSize: inner, vocabSize } = config;
-  const queries = config.numAttentionHeads * config.headDim;
-  const keys = config.numKeyValueHeads * config.headDim;
-  const out: ExpectedTensor[] = [{ name: "model.embed_tokens.weight", shape: [vocabSize, hidden] }];
-  const linear = (path: string, rows: number, columns: number, bias: boolean): void => {
-    out.push({ name: `${path}.weight`, shape: [rows, columns] });
-    if (bias) out.push({ name: `${path}.bias`, shape: [rows] });
-  };
-  for (let i = 0; i < config.numHiddenLayers; i++) {
-    const layer = `model.layers.${i}`;
-    out.push({ name: `${layer}.input_layernorm.weight`, shape: [hidden] });
-    linear(`${layer}.self_attn.q_proj`, queries, hidden, config.attentionBias);
-    linear(`${layer}.self_attn.k_proj`, keys, hidden, config.attentionBias);
-    linear(`${layer}.self_attn.v_proj`, keys, hidden, config.attentionBias);
-    linear(`${layer}.self_attn.o_proj`, hidden, queries, config.attentionBias);
-    out.push({ name: `${layer}.post_attention_layernorm.weight`, shape: [hidden] });
-    linear(`${layer}.mlp.gate_proj`, inner, hidden, config.mlpBias);
-    linear(`${layer}.mlp.up_proj`, inner, hidden, config.mlpBias);
-    linear(`${layer}.mlp.down_proj`, hidden, inner, config.mlpBias);
-  }
-  out.push({ name: "model.norm.weight", shape: [hidden] });
-  if (!config.tieWordEmbeddings) out.push({ name: "lm_head.weight", shape: [vocabSize, hidden] });
-  return out;
+  const { hiddenSize: hidden, vocabSize } = config;
+  const layers = Array.from({ length: config.numHiddenLayers }, (_, i) => layerTensors(config, `model.layers.${i}`));
+  return [
+    { name: "model.embed_tokens.weight", shape: [vocabSize, hidden] },
+    ...layers.flat(),
+    { name: "model.norm.weight", shape: [hidden] },
+    ...(config.tieWordEmbeddings ? [] : [{ name: "lm_head.weight", shape: [vocabSize, hidden] }]),
+  ];
+}
+
+function layerTensors(config: ModelConfig, layer: string): ExpectedTensor[] {
+  const { hiddenSize: hidden, intermediateSize: inner, headDim, qkvBias, outputBias, mlpBias } = config;
+  const queries = config.numAttentionHeads * headDim;
+  const keys = config.numKeyValueHeads * headDim;
+  const norm = (path: string, size = hidden, present = true): ExpectedTensor[] =>
+    present ? [{ name: `${layer}.${path}.weight`, shape: [size] }] : [];
+  const linear = (path: string, rows: number, columns: number, bias: boolean): ExpectedTensor[] => [
+    { name: `${layer}.${path}.weight`, shape: [rows, columns] },
+    ...(bias ? [{ name: `${layer}.${path}.bias`, shape: [rows] }] : []),
+  ];
+  return [
+    ...norm("input_layernorm"),
+    ...linear("self_attn.q_proj", queries, hidden, qkvBias),
+    ...linear("self_attn.k_proj", keys, hidden, qkvBias),
+    ...linear("self_attn.v_proj", keys, hidden, qkvBias),
+    ...norm("self_attn.q_norm", headDim, config.qkNorm),
+    ...norm("self_attn.k_norm", headDim, config.qkNorm),
+    ...linear("self_attn.o_proj", hidden, queries, outputBias),
+    ...norm("post_attention_layernorm"),
+    ...norm("pre_feedforward_layernorm", hidden, config.sandwichNorms),
+    ...linear("mlp.gate_proj", inner, hidden, mlpBias),
+    ...linear("mlp.up_proj", inner, hidden, mlpBias),
+    ...linear("mlp.down_proj", hidden, inner, mlpBias),
+    ...norm("post_feedforward_layernorm", hidden, config.sandwichNorms),
+  ];
 }
 
 /** Opens the checkpoint at `path`. Throws one error that lists everything that is missing or does not fit. */
@@ -142,13 +154,19 @@ async function readIndex(dir: string): Promise<WeightFiles> {
 
 async function readHeaders(dir: string, files: WeightFiles, problems: string[]): Promise<Map<string, TensorEntry>> {
   const tensors = new Map<string, TensorEntry>();
-  for (const shard of files.shards) {
+  // A file in the hub's cache is a link; the graph needs the folder and the name that it leads to.
+  const real = await Promise.all(files.shards.map((shard) => realpath(join(dir, shard))));
+  const folders = [...new Set(real.map((file) => dirname(file)))];
+  if (folders.length > 1) {
+    problems.push(`its weight files are links into several folders: expected one, found ${folders.join(", ")}`);
+  }
+  for (const [i, shard] of files.shards.entries()) {
     for (const entry of (await readSafetensorsHeader(join(dir, shard))).entries) {
       if (tensors.has(entry.name)) problems.push(`${entry.name} is in two files`);
       if (files.index && files.index.get(entry.name) !== shard) {
         problems.push(`${entry.name} is in ${shard}, the index says ${files.index.get(entry.name) ?? "nothing of it"}`);
       }
-      tensors.set(entry.name, entry);
+      tensors.set(entry.name, { ...entry, file: real[i] as string });
     }
   }
   for (const [name, shard] of files.index ?? []) {

@@ -18,6 +18,11 @@ export interface TensorToWrite {
   readonly data: Uint8Array;
 }
 
+/** A tensor whose bytes are made while they are written, so that they need not be in memory together. */
+export interface StreamedTensor extends Omit<TensorToWrite, "data"> {
+  readonly chunks: () => AsyncIterable<Uint8Array>;
+}
+
 /** Reads and checks the header of `file`; throws one error that names the file and all that is wrong with it. */
 export async function readSafetensorsHeader(file: string): Promise<SafetensorsFile> {
   const handle = await open(file, "r");
@@ -60,6 +65,21 @@ export async function readTensorBytes(entry: TensorEntry): Promise<Uint8Array<Ar
   }
 }
 
+/** A copy has this much in memory. */
+const CHUNK_BYTES = 16 * 2 ** 20;
+
+/** The bytes of one tensor, piece by piece. */
+export async function* readTensorChunks({ file, offset, byteLength }: TensorEntry): AsyncGenerator<Uint8Array> {
+  const handle = await open(file, "r");
+  try {
+    for (let at = 0; at < byteLength; at += CHUNK_BYTES) {
+      yield await readExactly(handle, offset + at, Math.min(CHUNK_BYTES, byteLength - at));
+    }
+  } finally {
+    await handle.close();
+  }
+}
+
 /** The values of one tensor as float32. Throws for dtypes that are not floating point. */
 export async function readTensorFloat32(entry: TensorEntry): Promise<Float32Array> {
   const { buffer } = await readTensorBytes(entry);
@@ -94,7 +114,7 @@ export function tensorToWrite(
  */
 export async function writeSafetensors(
   path: string,
-  tensors: Iterable<TensorToWrite>,
+  tensors: Iterable<TensorToWrite | StreamedTensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   const ordered = [...tensors].sort((a, b) => DTYPE_BYTES[b.dtype] - DTYPE_BYTES[a.dtype] || compare(a.name, b.name));
@@ -103,7 +123,7 @@ export async function writeSafetensors(
   const handle = await open(partial, "w");
   try {
     await handle.writeFile(header);
-    for (const { data } of ordered) if (data.length > 0) await handle.writeFile(data);
+    for (const tensor of ordered) await writeData(handle, tensor);
     await handle.sync();
     await handle.close();
     await rename(partial, path);
@@ -114,21 +134,43 @@ export async function writeSafetensors(
   }
 }
 
-function encodeHeader(tensors: readonly TensorToWrite[], metadata: Readonly<Record<string, string>>): Buffer {
+async function writeData(handle: FileHandle, tensor: TensorToWrite | StreamedTensor): Promise<void> {
+  if ("data" in tensor) {
+    if (tensor.data.length > 0) await handle.writeFile(tensor.data);
+    return;
+  }
+  let written = 0;
+  for await (const chunk of tensor.chunks()) {
+    await handle.writeFile(chunk);
+    written += chunk.length;
+  }
+  const need = bytesOf(tensor);
+  if (written !== need) throw new Error(`internal: ${tensor.name} needs ${need} bytes, given ${written}`);
+}
+
+function bytesOf({ dtype, shape }: Pick<TensorToWrite, "dtype" | "shape">): number {
+  return shape.reduce((product, dim) => product * dim, DTYPE_BYTES[dtype]);
+}
+
+function encodeHeader(
+  tensors: readonly (TensorToWrite | StreamedTensor)[],
+  metadata: Readonly<Record<string, string>>,
+): Buffer {
   const fields: [string, unknown][] = [];
   const keys = Object.keys(metadata).sort(compare);
   if (keys.length > 0) fields.push(["__metadata__", Object.fromEntries(keys.map((key) => [key, metadata[key]]))]);
   const problems: string[] = [];
   const seen = new Set(["__metadata__"]);
   let at = 0;
-  for (const { name, dtype, shape, data } of tensors) {
-    const need = shape.reduce((product, dim) => product * dim, DTYPE_BYTES[dtype]);
-    if (need !== data.length)
-      problems.push(`${name}: [${shape}] of ${dtype} needs ${need} bytes, given ${data.length}`);
+  for (const tensor of tensors) {
+    const { name, dtype, shape } = tensor;
+    const need = bytesOf(tensor);
+    if ("data" in tensor && need !== tensor.data.length)
+      problems.push(`${name}: [${shape}] of ${dtype} needs ${need} bytes, given ${tensor.data.length}`);
     if (seen.has(name)) problems.push(`${name}: the name is taken`);
     seen.add(name);
-    fields.push([name, { dtype, shape, data_offsets: [at, at + data.length] }]);
-    at += data.length;
+    fields.push([name, { dtype, shape, data_offsets: [at, at + need] }]);
+    at += need;
   }
   if (problems.length > 0) throw new Error(`internal: tensors cannot be written: ${problems.join("; ")}`);
   // Written key by key: an object literal would move names that look like numbers to the front.

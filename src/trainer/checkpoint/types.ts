@@ -12,9 +12,17 @@ export interface TensorEntry {
   readonly byteLength: number;
 }
 
-/** A Llama-architecture decoder; names follow Hugging Face's config.json in camelCase. */
+export type ModelType = "llama" | "mistral" | "qwen2" | "qwen3" | "smollm3" | "gemma3_text";
+
+/** Function inside the feed-forward layer, by transformers' name. */
+export type Activation = "silu" | "gelu_pytorch_tanh";
+
+/**
+ * A decoder, described by what it has and not by its family; names follow Hugging Face's config.json in camelCase where
+ * it has one for the thing.
+ */
 export interface ModelConfig {
-  readonly modelType: "llama";
+  readonly modelType: ModelType;
   readonly vocabSize: number;
   readonly hiddenSize: number;
   readonly intermediateSize: number;
@@ -24,13 +32,49 @@ export interface ModelConfig {
   readonly headDim: number;
   readonly maxPositionEmbeddings: number;
   readonly rmsNormEps: number;
-  readonly ropeTheta: number;
-  readonly ropeScaling?: Llama3RopeScaling;
+  readonly hiddenAct: Activation;
   readonly tieWordEmbeddings: boolean;
-  readonly attentionBias: boolean;
+  /** Biases of q_proj, k_proj and v_proj. */
+  readonly qkvBias: boolean;
+  /** Bias of o_proj. */
+  readonly outputBias: boolean;
   readonly mlpBias: boolean;
+  /** Norms of each head's queries and keys, before the rotation. */
+  readonly qkNorm: boolean;
+  /** Norms multiply by this plus the stored weight. */
+  readonly normOffset: 0 | 1;
+  /** Norms behind attention and feed-forward layer too, before the residual sum. */
+  readonly sandwichNorms: boolean;
+  /** Factor of the embedded tokens. */
+  readonly embeddingScale: number;
+  /** Factor of the attention scores. */
+  readonly queryScale: number;
+  readonly ropes: readonly RopeConfig[];
+  /** One a layer. */
+  readonly layers: readonly LayerConfig[];
   readonly bosTokenId?: number;
   readonly eosTokenIds: readonly number[];
+  /** The content of config.json, with every key of the family's own. */
+  readonly source: Readonly<Record<string, unknown>>;
+}
+
+/** How a layer differs from the others. */
+export interface LayerConfig {
+  /** Tokens that a token sees, itself included; undefined: all before it. */
+  readonly window: number | undefined;
+  /** Index into `ropes`; undefined: no positions at all. */
+  readonly rope: number | undefined;
+}
+
+export interface RopeConfig {
+  readonly theta: number;
+  readonly scaling?: LinearRopeScaling | Llama3RopeScaling;
+}
+
+/** Positions divided by `factor`. */
+export interface LinearRopeScaling {
+  readonly type: "linear";
+  readonly factor: number;
 }
 
 /** "llama3" frequency scaling; fields as in config.json's rope_scaling. */

@@ -1,19 +1,35 @@
 /** @file GraphBuilder: the one vocabulary in which model, loss, gradients and optimizer are written. */
 import type { ConstantData, Graph, Node, Value } from "./graph.js";
 import { inferShape, type TensorType } from "./infer-shape.js";
-import type { OpAttributes, OpType } from "./op-types.js";
+import type { OpAttributes, OpType, Vjp } from "./op-types.js";
 import { type Dim, type DType, formatShape, normalizeAxis, type Shape } from "./shape.js";
 
 const END = Number.MAX_SAFE_INTEGER;
+
+/** Nodes `start` to `end` (not included) of a builder, computed again in backward. */
+export interface Segment {
+  readonly start: number;
+  readonly end: number;
+  readonly inputs: readonly Value[];
+  readonly output: Value;
+}
 
 /** Emits nodes in topological order. Every method returns the value it made; shapes are checked as it is made. */
 export class GraphBuilder {
   private readonly allInputs: Value[] = [];
   private readonly allNodes: Node[] = [];
   private readonly outputs: { name: string; value: Value }[] = [];
-  private readonly names = new Map<string, number>();
-  private readonly inlineConstants = new Map<string, Value>();
+  private readonly names: Map<string, number>;
+  private readonly inlineConstants: Map<string, Value>;
+  private readonly allSegments: Segment[] = [];
   private path: readonly string[] = [];
+
+  /** `outer` is the builder around the body of a loop: names are unique across both, and constants are shared. */
+  constructor(outer?: GraphBuilder) {
+    this.names = outer?.names ?? new Map();
+    this.inlineConstants = outer?.inlineConstants ?? new Map();
+    this.path = outer?.path ?? [];
+  }
 
   // ---- structure
 
@@ -33,8 +49,23 @@ export class GraphBuilder {
     return this.allNodes;
   }
 
+  /**
+   * Marks what `body` emits as a segment that backward computes a second time from `inputs`, so that nothing inside it
+   * is kept (gradient checkpointing: Chen et al. 2016, arXiv 1604.06174). `body` gives the one value that leaves it.
+   */
+  segment(inputs: readonly Value[], body: () => Value): Value {
+    const start = this.allNodes.length;
+    const output = body();
+    this.allSegments.push({ start, end: this.allNodes.length, inputs, output });
+    return output;
+  }
+
+  get segments(): readonly Segment[] {
+    return this.allSegments;
+  }
+
   input(name: string, dtype: DType, shape: Shape): Value {
-    if (this.allInputs.some((input) => input.name === name)) throw new Error(`internal: two inputs named ${name}`);
+    if (this.allInputs.some((known) => known.name === name)) throw new Error(`internal: two inputs named ${name}`);
     const value: Value = { name: this.unique(name), dtype, shape, source: { kind: "input" } };
     this.allInputs.push(value);
     return value;
@@ -133,6 +164,42 @@ export class GraphBuilder {
     return { inputs, constants, nodes: kept.toReversed(), outputs: [...this.outputs] };
   }
 
+  /**
+   * Runs `body` once for each slice of `scanned` along axis 0. What the body reads from outside is captured. Gives the
+   * last states, then what the trips gave, stacked along a new axis 0.
+   */
+  scan(
+    { states = [], scanned }: { readonly states?: readonly Value[]; readonly scanned: readonly Value[] },
+    body: (g: GraphBuilder, states: readonly Value[], slices: readonly Value[]) => readonly Value[],
+    vjp?: Vjp,
+  ): readonly Value[] {
+    const inner = new GraphBuilder(this);
+    inner.path = [...this.path, "body"];
+    const carried = states.map(({ dtype, shape }, i) =>
+      inner.input(`${inner.path.join("/")}/state_${i}`, dtype, shape),
+    );
+    const slices = scanned.map(({ dtype, shape }, i) =>
+      inner.input(`${inner.path.join("/")}/slice_${i}`, dtype, shape.slice(1)),
+    );
+    body(inner, carried, slices).forEach((value, i) => {
+      inner.output(this.unique(`${inner.path.join("/")}/output_${i}`), value);
+    });
+    const graph = inner.build();
+    const own = new Set([...inner.allInputs, ...graph.nodes.flatMap((node) => node.outputs)]);
+    const read = [...graph.nodes.flatMap((node) => node.inputs), ...graph.outputs.map((output) => output.value)];
+    const captured = [...new Set(read.filter((value) => !own.has(value)))];
+    const attributes = {
+      body: { ...graph, inputs: inner.allInputs, constants: [] },
+      states: states.length,
+      scanned: scanned.length,
+    };
+    return this.emit(
+      "Scan",
+      [...states, ...scanned, ...captured],
+      vjp === undefined ? attributes : { ...attributes, vjp },
+    );
+  }
+
   // ---- arithmetic
 
   add = (a: Value, b: Value): Value => this.one("Add", [a, b], {});
@@ -144,6 +211,8 @@ export class GraphBuilder {
   exp = (x: Value): Value => this.one("Exp", [x], {});
   log = (x: Value): Value => this.one("Log", [x], {});
   sqrt = (x: Value): Value => this.one("Sqrt", [x], {});
+  cos = (x: Value): Value => this.one("Cos", [x], {});
+  sin = (x: Value): Value => this.one("Sin", [x], {});
   tanh = (x: Value): Value => this.one("Tanh", [x], {});
   sigmoid = (x: Value): Value => this.one("Sigmoid", [x], {});
   /** log(1 + e^x), stable on both sides. */

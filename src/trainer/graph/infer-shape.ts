@@ -78,6 +78,8 @@ export const inferShape: { readonly [K in OpType]: Rule<K> } = {
   Exp: unary,
   Log: unary,
   Sqrt: unary,
+  Cos: unary,
+  Sin: unary,
   Tanh: unary,
   Sigmoid: unary,
   Softplus: unary,
@@ -148,4 +150,10 @@ export const inferShape: { readonly [K in OpType]: Rule<K> } = {
   And: compare,
   Or: compare,
   Cast: (inputs, { to }) => [{ dtype: to, shape: at(inputs, 0).shape }],
+  Scan: (inputs, { body, states }) => {
+    const trips = at(inputs, states).shape[0] as Dim;
+    return body.outputs.map(({ value: { dtype, shape } }, i) =>
+      i < states ? { dtype, shape } : { dtype, shape: [trips, ...shape] },
+    );
+  },
 };

@@ -1,7 +1,14 @@
 /** @file The closed list of ops that this project emits, each with its attributes and its ONNX domain. */
+import type { Graph, Value } from "./graph.js";
 import type { DType, Shape } from "./shape.js";
 
 type NoAttributes = Readonly<Record<never, never>>;
+
+/**
+ * A vector-Jacobian product given by whoever emitted the node: gradients of the outputs (undefined where nothing read
+ * one) to gradients by input. `wants` says whether an input leads to something that is differentiated.
+ */
+export type Vjp = (dys: readonly (Value | undefined)[], wants: (input: Value) => boolean) => ReadonlyMap<Value, Value>;
 
 /** Attributes by op. Names are ONNX's; `shape` of Reshape and Expand is what the shape input will hold, for inference. */
 export interface OpAttributes {
@@ -14,6 +21,8 @@ export interface OpAttributes {
   readonly Exp: NoAttributes;
   readonly Log: NoAttributes;
   readonly Sqrt: NoAttributes;
+  readonly Cos: NoAttributes;
+  readonly Sin: NoAttributes;
   readonly Tanh: NoAttributes;
   readonly Sigmoid: NoAttributes;
   readonly Softplus: NoAttributes;
@@ -42,6 +51,11 @@ export interface OpAttributes {
   readonly And: NoAttributes;
   readonly Or: NoAttributes;
   readonly Cast: { readonly to: DType };
+  /**
+   * Inputs: `states` that are carried from trip to trip, `scanned` tensors cut along axis 0, then what the body reads
+   * from outside. Outputs: the last states, then what each trip gave, stacked along axis 0.
+   */
+  readonly Scan: { readonly body: Graph; readonly states: number; readonly scanned: number; readonly vjp?: Vjp };
 }
 
 export type OpType = keyof OpAttributes;
@@ -59,6 +73,8 @@ export const OP_DOMAINS: { readonly [K in OpType]: OnnxDomain } = {
   Exp: "",
   Log: "",
   Sqrt: "",
+  Cos: "",
+  Sin: "",
   Tanh: "",
   Sigmoid: "",
   Softplus: "",
@@ -87,6 +103,7 @@ export const OP_DOMAINS: { readonly [K in OpType]: OnnxDomain } = {
   And: "",
   Or: "",
   Cast: "",
+  Scan: "",
 };
 
 export const OP_TYPES = Object.keys(OP_DOMAINS) as readonly OpType[];

@@ -1,5 +1,18 @@
 /** @file The door of the losses room. */
 export { log1mexp, logSigmoid } from "./log-terms.js";
 export { type OrpoTerm, orpoTerm } from "./orpo.js";
+export {
+  DEFAULT_SIMPO_GAMMA,
+  type LossSettings,
+  lossOptionsProblems,
+  PREFERENCE_LOSSES,
+  type PreferenceInputs,
+  type PreferenceLoss,
+  type PreferenceRule,
+  type PreferenceScalars,
+  type PreferenceTerm,
+  preferenceRules,
+  preferenceTerm,
+} from "./preference.js";
 export { nllLoss } from "./sft.js";
-export { tokenLogps, weightedLogps } from "./token-logps.js";
+export { type Head, type HeadGradients, LABEL_CHUNK, tokenLogps, weightedLogps } from "./token-logps.js";

@@ -3,6 +3,7 @@ import type { ModelConfig } from "../checkpoint/types.js";
 import { addDims, type Dim, type GraphBuilder, type Value } from "../graph/index.js";
 import { linear } from "./linear.js";
 import type { Parameters } from "./parameters.js";
+import { rmsNorm } from "./rms-norm.js";
 import type { RotaryTables } from "./rotary.js";
 
 /** Keys and values, [batch, kv heads, time, head dim] each. */
@@ -11,11 +12,12 @@ export interface KeyValue {
   readonly value: Value;
 }
 
-/** What all layers share. */
+/** What a layer has in common with others of its kind. */
 export interface AttentionContext {
   /** int64 [batch, time] */
   readonly positions: Value;
-  readonly tables: RotaryTables;
+  /** undefined: a layer without positions. */
+  readonly tables: RotaryTables | undefined;
   /** Added to the scores: 0 or very negative, [batch, 1, groups · time, keys], see {@link groupedBias}. */
   readonly bias: Value;
 }
@@ -41,28 +43,29 @@ export function attention(
   parameters: Parameters,
   module: string,
   x: Value,
-  context: AttentionContext,
+  { positions, tables, bias }: AttentionContext,
   past?: KeyValue,
 ): { readonly y: Value; readonly present: KeyValue } {
   const [batch, time] = x.shape as readonly [Dim, Dim];
-  const { numAttentionHeads, numKeyValueHeads, headDim, attentionBias } = config;
-  const heads = (name: string, count: number): Value => {
-    const flat = linear(g, parameters, `${module}.${name}`, x, attentionBias);
-    return g.transpose(g.reshape(flat, [batch, time, count, headDim]), [0, 2, 1, 3]); // [B, heads, T, D]
-  };
-  const rotate = (value: Value): Value => g.rotary(value, context.positions, context.tables.cos, context.tables.sin);
+  const { numAttentionHeads, numKeyValueHeads, headDim, qkvBias } = config;
+  const split = (name: string, count: number): Value =>
+    g.reshape(linear(g, parameters, `${module}.${name}`, x, qkvBias), [batch, time, count, headDim]);
+  const headsFirst = (value: Value): Value => g.transpose(value, [0, 2, 1, 3]); // [B, heads, T, D]
+  const normed = (name: string, value: Value): Value =>
+    config.qkNorm ? g.scope(name, () => rmsNorm(g, config, parameters, `${module}.${name}`, value)) : value;
+  const rotated = (value: Value): Value => (tables ? g.rotary(value, positions, tables.cos, tables.sin) : value);
 
-  const query = rotate(heads("q_proj", numAttentionHeads));
-  const newKey = rotate(heads("k_proj", numKeyValueHeads));
-  const newValue = heads("v_proj", numKeyValueHeads);
+  const query = rotated(headsFirst(normed("q_norm", split("q_proj", numAttentionHeads))));
+  const newKey = rotated(headsFirst(normed("k_norm", split("k_proj", numKeyValueHeads))));
+  const newValue = headsFirst(split("v_proj", numKeyValueHeads));
   const key = past === undefined ? newKey : g.concat([past.key, newKey], 2);
   const value = past === undefined ? newValue : g.concat([past.value, newValue], 2);
 
   const rows = groupedRows(config, time);
   const grouped = g.reshape(query, [batch, numKeyValueHeads, rows, headDim]);
-  const scores = g.fusedMatMul(grouped, key, { transB: true, alpha: 1 / Math.sqrt(headDim) }); // [B, KV, G·T, S]
-  const weights = g.softmax(g.add(scores, context.bias));
+  const scores = g.fusedMatMul(grouped, key, { transB: true, alpha: config.queryScale }); // [B, KV, G·T, S]
+  const weights = g.softmax(g.add(scores, bias));
   const mixed = g.reshape(g.matmul(weights, value), [batch, numAttentionHeads, time, headDim]);
   const merged = g.reshape(g.transpose(mixed, [0, 2, 1, 3]), [batch, time, numAttentionHeads * headDim]);
-  return { y: linear(g, parameters, `${module}.o_proj`, merged, attentionBias), present: { key, value } };
+  return { y: linear(g, parameters, `${module}.o_proj`, merged, config.outputBias), present: { key, value } };
 }

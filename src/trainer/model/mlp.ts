@@ -1,13 +1,23 @@
-/** @file The gated feed-forward layer (SwiGLU, Shazeer 2020, arXiv 2002.05202). */
-import type { ModelConfig } from "../checkpoint/types.js";
+/** @file The gated feed-forward layer (SwiGLU and GEGLU, Shazeer 2020, arXiv 2002.05202). */
+import type { Activation, ModelConfig } from "../checkpoint/types.js";
 import type { GraphBuilder, Value } from "../graph/index.js";
 import { linear } from "./linear.js";
 import type { Parameters } from "./parameters.js";
 
-/** down(silu(gate(x)) · up(x)): x [.., hidden] -> [.., hidden] */
+const ACTIVATIONS: { readonly [K in Activation]: (g: GraphBuilder, x: Value) => Value } = {
+  silu: (g, x) => g.mul(x, g.sigmoid(x)),
+  // x/2 · (1 + tanh z) = x · σ(2z) with z = √(2/π) (x + 0.044715 x³)
+  gelu_pytorch_tanh: (g, x) => {
+    const factor = 2 * Math.sqrt(2 / Math.PI);
+    const inner = g.add(g.scale(g.mul(x, x), 0.044715 * factor), g.scalar(factor));
+    return g.mul(x, g.sigmoid(g.mul(x, inner)));
+  },
+};
+
+/** down(act(gate(x)) · up(x)): x [.., hidden] -> [.., hidden] */
 export function mlp(g: GraphBuilder, config: ModelConfig, parameters: Parameters, module: string, x: Value): Value {
   const gate = linear(g, parameters, `${module}.gate_proj`, x, config.mlpBias);
   const up = linear(g, parameters, `${module}.up_proj`, x, config.mlpBias);
-  const silu = g.mul(gate, g.sigmoid(gate));
-  return linear(g, parameters, `${module}.down_proj`, g.mul(silu, up), config.mlpBias);
+  const activated = ACTIVATIONS[config.hiddenAct](g, gate);
+  return linear(g, parameters, `${module}.down_proj`, g.mul(activated, up), config.mlpBias);
 }

@@ -2,6 +2,7 @@
 import { basename } from "node:path";
 import type { CheckpointDir, ModelConfig, TensorEntry } from "../checkpoint/types.js";
 import type { GraphBuilder, Value } from "../graph/index.js";
+import { type Dropout, loraDropout } from "./dropout.js";
 import type { LoraSpec, TrainableSpec } from "./trainable.js";
 
 /** A trained tensor: `offset` and `size` count float32 elements of theta. */
@@ -12,6 +13,8 @@ export interface ThetaEntry {
   readonly size: number;
   /** Weight decay leaves vectors (norm weights, biases) alone, as Hugging Face's Trainer does. */
   readonly decay: boolean;
+  /** Rows of an embedding or a head: the token id of each. */
+  readonly tokenIndices?: readonly number[];
 }
 
 export interface ThetaLayout {
@@ -19,11 +22,18 @@ export interface ThetaLayout {
   readonly length: number;
 }
 
-/** LoRA matrices of one linear layer: A [r, in], B [out, r], and alpha / r. */
+/** LoRA of one linear layer: A [r, in], B [out, r], the factor of B·A·x, and what is left out of x in a training step. */
 export interface LoraMatrices {
   readonly a: Value;
   readonly b: Value;
   readonly scale: number;
+  readonly dropout?: Dropout;
+}
+
+/** Trained rows [indices, hidden] that stand in for the same rows of a frozen matrix, or follow its last row. */
+export interface TokenRows {
+  readonly indices: readonly number[];
+  readonly weight: Value;
 }
 
 /** The tensors of a model inside a graph, by the names that the checkpoint gives them. */
@@ -32,6 +42,8 @@ export interface Parameters {
   weight(name: string): Value;
   /** E.g. "model.layers.0.self_attn.q_proj"; undefined where the layer has no adapter. */
   lora(module: string): LoraMatrices | undefined;
+  /** Of "model.embed_tokens" or "lm_head". */
+  tokenRows(module: TokenRowModule): TokenRows | undefined;
 }
 
 /** Linear layers of one block, by their module path below "model.layers.N.", as [out, in] of the config. */
@@ -48,13 +60,17 @@ const BLOCK_LINEARS: Readonly<Record<string, (c: ModelConfig) => readonly [numbe
 /** Names that `target_modules` may hold. */
 export const LORA_TARGETS: readonly string[] = Object.keys(BLOCK_LINEARS).map((path) => path.split(".")[1] as string);
 
-/** Lays out everything that is trained. LoRA entries come layer by layer, A before B; full entries in checkpoint order. */
+/**
+ * Lays out everything that is trained. LoRA entries come layer by layer, A before B, then rows of tokens; full entries
+ * in checkpoint order.
+ */
 export function thetaLayout(
   tensors: readonly { name: string; shape: readonly number[] }[],
   config: ModelConfig,
   trainable: TrainableSpec,
 ): ThetaLayout {
-  return layOut(trainable.kind === "full" ? tensors : loraTensors(config, trainable));
+  if (trainable.kind === "full") return layOut(tensors);
+  return layOut([...loraTensors(config, trainable), ...tokenRowTensors(config, trainable)]);
 }
 
 function loraTensors(config: ModelConfig, { r, targetModules }: LoraSpec) {
@@ -76,15 +92,59 @@ function loraTensors(config: ModelConfig, { r, targetModules }: LoraSpec) {
   ).flat();
 }
 
-function layOut(tensors: readonly { name: string; shape: readonly number[] }[]): ThetaLayout {
+export type TokenRowModule = "model.embed_tokens" | "lm_head";
+
+/** PEFT calls them a delta; they are the rows themselves. */
+export const tokenRowsName = (module: TokenRowModule): string => `${module}.token_adapter.trainable_tokens_delta`;
+
+function tokenRowTensors(config: ModelConfig, trainable: LoraSpec): TrainedTensor[] {
+  const indices = trainable.trainableTokenIndices ?? [];
+  if (indices.length === 0) return [];
+  const problems = tokenIndexProblems(indices, config, trainable);
+  if (problems.length > 0) throw new Error(`trainable_token_indices cannot be used:\n  - ${problems.join("\n  - ")}`);
+  const shape = [indices.length, config.hiddenSize];
+  const modules: TokenRowModule[] = ["model.embed_tokens"];
+  if (trainable.trainHeadRows && !config.tieWordEmbeddings) modules.push("lm_head");
+  return modules.map((module) => ({ name: tokenRowsName(module), shape, tokenIndices: indices }));
+}
+
+function tokenIndexProblems(indices: readonly number[], { vocabSize, ...config }: ModelConfig, trainable: LoraSpec) {
+  const problems: string[] = [];
+  const unfit = indices.filter((id) => !Number.isInteger(id) || id < 0);
+  if (unfit.length > 0) problems.push(`expected whole numbers from 0, found ${unfit.join(", ")}`);
+  if (new Set(indices).size < indices.length) problems.push("an id stands there twice");
+  const added = indices.filter((id) => id >= vocabSize).toSorted((a, b) => a - b);
+  if (added.some((id, i) => id !== vocabSize + i)) {
+    problems.push(`new ids must follow the vocabulary without a gap, from ${vocabSize}; found ${added.join(", ")}`);
+  }
+  if (added.length > 0 && !config.tieWordEmbeddings && !trainable.trainHeadRows) {
+    problems.push("the head of this model is not tied: new ids need rows of its own (trainHeadRows)");
+  }
+  return problems;
+}
+
+interface TrainedTensor {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly tokenIndices?: readonly number[];
+}
+
+function layOut(tensors: readonly TrainedTensor[]): ThetaLayout {
   let length = 0;
-  const entries = tensors.map(({ name, shape }) => {
+  const entries = tensors.map(({ name, shape, tokenIndices }) => {
     const size = shape.reduce((a, b) => a * b, 1);
     const entry = { name, shape, offset: length, size, decay: shape.length > 1 };
     length += size;
-    return entry;
+    return tokenIndices === undefined ? entry : { ...entry, tokenIndices };
   });
   return { entries, length };
+}
+
+export interface ParameterOptions {
+  /** Random numbers of this training step, int32 [batch, time], 0 to 2³¹ - 1. Without them nothing is dropped. */
+  readonly noise?: Value;
+  /** Share of a LoRA layer's inputs that is dropped, 0 to 1. */
+  readonly dropout?: number;
 }
 
 /** Opens the parameters of a model in `g`: trained ones are cut out of `theta`, frozen ones point into the checkpoint's files. */
@@ -94,6 +154,7 @@ export function openParameters(
   layout: ThetaLayout,
   theta: Value,
   loraScale: number,
+  options: ParameterOptions = {},
 ): Parameters {
   const parts = g.split(
     theta,
@@ -102,6 +163,8 @@ export function openParameters(
   );
   const trained = new Map(layout.entries.map((entry, i) => [entry.name, g.reshape(parts[i] as Value, entry.shape)]));
   const frozen = new Map<string, Value>();
+  const dropout = loraDropout(g, options.noise, options.dropout ?? 0);
+  const index = new Map(layout.entries.map((entry, i) => [entry.name, i]));
   return {
     weight(name) {
       const known = trained.get(name) ?? frozen.get(name);
@@ -115,7 +178,17 @@ export function openParameters(
     lora(module) {
       const a = trained.get(`${module}.lora_A.weight`);
       const b = trained.get(`${module}.lora_B.weight`);
-      return a === undefined || b === undefined ? undefined : { a, b, scale: loraScale };
+      if (a === undefined || b === undefined) return undefined;
+      const matrices = { a, b, scale: loraScale };
+      return dropout === undefined
+        ? matrices
+        : { ...matrices, dropout: dropout(index.get(`${module}.lora_A.weight`) as number) };
+    },
+    tokenRows(module) {
+      const name = tokenRowsName(module);
+      const weight = trained.get(name);
+      const indices = layout.entries[index.get(name) ?? -1]?.tokenIndices;
+      return weight === undefined || indices === undefined ? undefined : { indices, weight };
     },
   };
 }

@@ -1,5 +1,5 @@
-/** @file Rotary position embedding (Su et al. 2021, arXiv 2104.09864): the tables of angles. */
-import type { ModelConfig } from "../checkpoint/types.js";
+/** @file Rotary position embedding (Su et al. 2021, arXiv 2104.09864): frequencies, and the tables of angles. */
+import type { RopeConfig } from "../checkpoint/types.js";
 import type { GraphBuilder, Value } from "../graph/index.js";
 
 export interface RotaryTables {
@@ -7,12 +7,11 @@ export interface RotaryTables {
   readonly sin: Value;
 }
 
-/** Angle per position of each pair of dims: theta^(-2i/d), stretched by "llama3" scaling where the config asks for it. */
-export function inverseFrequencies(config: ModelConfig): Float64Array {
-  const half = config.headDim / 2;
-  const plain = Float64Array.from({ length: half }, (_, i) => config.ropeTheta ** ((-2 * i) / config.headDim));
-  const scaling = config.ropeScaling;
+/** Angle per position of each pair of dims: theta^(-2i/d), stretched by the scaling that the config asks for. */
+export function inverseFrequencies({ theta, scaling }: RopeConfig, headDim: number): Float64Array {
+  const plain = Float64Array.from({ length: headDim / 2 }, (_, i) => theta ** ((-2 * i) / headDim));
   if (scaling === undefined) return plain;
+  if (scaling.type === "linear") return plain.map((frequency) => frequency / scaling.factor);
   const { factor, lowFreqFactor, highFreqFactor, originalMaxPositionEmbeddings: context } = scaling;
   return plain.map((frequency) => {
     const wavelength = (2 * Math.PI) / frequency;
@@ -23,15 +22,21 @@ export function inverseFrequencies(config: ModelConfig): Float64Array {
   });
 }
 
-/** cos and sin, [maxPositionEmbeddings, headDim / 2] each, as constants. */
-export function rotaryTables(g: GraphBuilder, config: ModelConfig): RotaryTables {
-  const frequencies = inverseFrequencies(config);
-  const shape = [config.maxPositionEmbeddings, frequencies.length] as const;
-  const table = (f: (angle: number) => number): Float32Array =>
-    // Hugging Face multiplies position and frequency in float32; so do we, for equal logits at large positions.
-    Float32Array.from({ length: shape[0] * shape[1] }, (_, i) => {
-      const frequency = Math.fround(frequencies[i % shape[1]] as number);
-      return f(Math.fround(Math.floor(i / shape[1]) * frequency));
-    });
-  return { cos: g.floats("rotary/cos", shape, table(Math.cos)), sin: g.floats("rotary/sin", shape, table(Math.sin)) };
+/**
+ * cos and sin of the positions that a run has, [positions, headDim / 2] each. They are computed in the graph: tables
+ * for every position of a long context would be hundreds of MB of constants.
+ *
+ * @param order int32 [positions], 0, 1, 2, …
+ */
+export function rotaryTables(g: GraphBuilder, rope: RopeConfig, headDim: number, order: Value): RotaryTables {
+  return g.scope("rotary", () => {
+    const [count] = order.shape as readonly [string];
+    const frequencies = Float32Array.from(inverseFrequencies(rope, headDim));
+    // A float32 product, as in transformers: equal logits at large positions too.
+    const angles = g.mul(
+      g.reshape(g.cast(order, "float32"), [count, 1]),
+      g.floats("rotary/frequencies", [1, frequencies.length], frequencies),
+    );
+    return { cos: g.cos(angles), sin: g.sin(angles) };
+  });
 }

@@ -16,7 +16,7 @@ const IR_VERSION = 8;
 const OPSET = 17;
 
 const ELEMENT_TYPES = { float32: 1, int32: 6, int64: 7, bool: 9, float16: 10, bfloat16: 16 } as const;
-const ATTRIBUTE_TYPES = { float: 1, int: 2, string: 3, tensor: 4, ints: 7 } as const;
+const ATTRIBUTE_TYPES = { float: 1, int: 2, string: 3, tensor: 4, graph: 5, ints: 7 } as const;
 
 /** An attribute as ONNX has it. */
 type OnnxAttribute =
@@ -24,7 +24,8 @@ type OnnxAttribute =
   | { readonly type: "int"; readonly value: number }
   | { readonly type: "string"; readonly value: string }
   | { readonly type: "ints"; readonly value: readonly number[] }
-  | { readonly type: "tensor"; readonly value: Float32Array };
+  | { readonly type: "tensor"; readonly value: Float32Array }
+  | { readonly type: "graph"; readonly value: Graph };
 
 const int = (value: number | boolean): OnnxAttribute => ({ type: "int", value: Number(value) });
 
@@ -58,12 +59,14 @@ function onnxAttributes(node: Node): Attributes {
       return { axis: int(node.attributes.axis), reduction: { type: "string", value: node.attributes.reduction } };
     case "Cast":
       return { to: int(ELEMENT_TYPES[node.attributes.to]) };
+    case "Scan":
+      return { body: { type: "graph", value: node.attributes.body }, num_scan_inputs: int(node.attributes.scanned) };
     default:
       return {};
   }
 }
 
-function writeAttribute(writer: MessageWriter, name: string, attribute: OnnxAttribute): void {
+function writeAttribute(writer: MessageWriter, name: string, attribute: OnnxAttribute, context: Context): void {
   writer.string(1, name);
   switch (attribute.type) {
     case "float":
@@ -85,6 +88,10 @@ function writeAttribute(writer: MessageWriter, name: string, attribute: OnnxAttr
       });
       writer.int(20, ATTRIBUTE_TYPES.tensor);
       break;
+    case "graph":
+      writer.message(6, (body) => writeGraph(body, attribute.value, name, context, false));
+      writer.int(20, ATTRIBUTE_TYPES.graph);
+      break;
     case "ints":
       for (const value of attribute.value) writer.int(8, value);
       writer.int(20, ATTRIBUTE_TYPES.ints);
@@ -92,16 +99,21 @@ function writeAttribute(writer: MessageWriter, name: string, attribute: OnnxAttr
   }
 }
 
-function writeNode(writer: MessageWriter, node: Node, extraInputs: readonly string[]): void {
-  for (const input of node.inputs) writer.string(1, input.name);
-  for (const name of extraInputs) writer.string(1, name);
-  for (const output of node.outputs) writer.string(2, output.name);
+function writeNode(writer: MessageWriter, node: Node, context: Context): void {
+  for (const input of listedInputs(node)) writer.string(1, context.nameOf(input));
+  for (const name of context.axes.inputsOf(node)) writer.string(1, name);
+  for (const output of node.outputs) writer.string(2, context.nameOf(output));
   writer.string(3, node.name).string(4, node.op);
   for (const [name, attribute] of Object.entries(onnxAttributes(node))) {
-    writer.message(5, (inner) => writeAttribute(inner, name, attribute));
+    writer.message(5, (inner) => writeAttribute(inner, name, attribute, context));
   }
   const domain = OP_DOMAINS[node.op];
   if (domain !== "") writer.string(7, domain);
+}
+
+/** What a body reads from outside is bound by name. */
+function listedInputs({ op, inputs, attributes }: Node): readonly Value[] {
+  return op === "Scan" ? inputs.slice(0, attributes.states + attributes.scanned) : inputs;
 }
 
 function writeConstant(writer: MessageWriter, value: Value): void {
@@ -154,28 +166,60 @@ class AxesConstants {
   }
 }
 
+/** What one model shares while it is written. */
+class Context {
+  readonly axes = new AxesConstants();
+  private readonly outputNames = new Map<Value, string>();
+
+  nameOf = (value: Value): string => this.outputNames.get(value) ?? value.name;
+
+  /** Gives values that leave `graph` the names of its outputs; gives the outputs that need a copy under their name. */
+  nameOutputs(graph: Graph): Graph["outputs"] {
+    const own = new Set(graph.nodes);
+    return graph.outputs.filter(({ name, value }) => {
+      const isOwn = value.source.kind === "node" && own.has(value.source.node);
+      if (!isOwn || this.outputNames.has(value)) return true;
+      this.outputNames.set(value, name);
+      return false;
+    });
+  }
+}
+
+/**
+ * Nodes, inputs and outputs of a graph or of a body. The nodes of the outermost graph are written last first, see
+ * {@link encodeModel}; a body must be in order.
+ */
+function writeGraph(writer: MessageWriter, graph: Graph, name: string, context: Context, lastFirst: boolean): void {
+  const copies = context.nameOutputs(graph);
+  const writers = [
+    ...graph.nodes.map((node) => (message: MessageWriter) => writeNode(message, node, context)),
+    ...copies.map(({ name: output, value }) => (message: MessageWriter) => {
+      message.string(1, context.nameOf(value)).string(2, output).string(3, `output/${output}`).string(4, "Identity");
+    }),
+  ];
+  for (const write of lastFirst ? writers.reverse() : writers) writer.message(1, write);
+  writer.string(2, name);
+  for (const constant of graph.constants) writer.message(5, (message) => writeConstant(message, constant));
+  for (const input of graph.inputs) writer.message(11, (message) => writeValueInfo(message, input.name, input));
+  for (const { name: output, value } of graph.outputs)
+    writer.message(12, (message) => writeValueInfo(message, output, value));
+}
+
 /**
  * Serialises a graph. Constants that live in files are written as external data: their `file` is resolved by ONNX
  * Runtime against the folder given when the session is made.
+ *
+ * Nodes are written last first. ONNX Runtime sorts them itself, by a depth-first walk from the outputs that takes the
+ * input with the highest index first; written backwards, the input that was made first is computed first, so that every
+ * gradient of a layer is done, and its activations freed, before the walk goes down to the next.
  */
 export function encodeModel(graph: Graph, name: string): Uint8Array {
   const model = new MessageWriter();
   model.int(1, IR_VERSION).string(2, "preflexor");
   model.message(7, (body) => {
-    const axes = new AxesConstants();
-    for (const node of graph.nodes) body.message(1, (writer) => writeNode(writer, node, axes.inputsOf(node)));
-    // An output must be a node's own output under its own name: Identity gives it that name.
-    for (const { name: output, value } of graph.outputs) {
-      body.message(1, (writer) =>
-        writer.string(1, value.name).string(2, output).string(3, `output/${output}`).string(4, "Identity"),
-      );
-    }
-    body.string(2, name);
-    for (const constant of graph.constants) body.message(5, (writer) => writeConstant(writer, constant));
-    axes.write(body);
-    for (const input of graph.inputs) body.message(11, (writer) => writeValueInfo(writer, input.name, input));
-    for (const { name: output, value } of graph.outputs)
-      body.message(12, (writer) => writeValueInfo(writer, output, value));
+    const context = new Context();
+    writeGraph(body, graph, name, context, true);
+    context.axes.write(body);
   });
   model.message(8, (opset) => opset.string(1, "").int(2, OPSET));
   model.message(8, (opset) => opset.string(1, "com.microsoft").int(2, 1));
@@ -184,5 +228,7 @@ export function encodeModel(graph: Graph, name: string): Uint8Array {
 
 /** Ops a graph uses, sorted: for tests and for the table of kernels. */
 export function opsOf(graph: Graph): readonly OpType[] {
-  return [...new Set(graph.nodes.map((node) => node.op))].sort();
+  const ops = (inside: Graph): OpType[] =>
+    inside.nodes.flatMap((node) => (node.op === "Scan" ? [node.op, ...ops(node.attributes.body)] : [node.op]));
+  return [...new Set(ops(graph))].sort();
 }

@@ -1,6 +1,7 @@
-/** @file A protobuf wire writer: the few types that ONNX messages use. */
+/** @file A protobuf wire writer: the few types that ONNX messages and TensorBoard events use. */
 
 const WIRE_VARINT = 0;
+const WIRE_FIXED64 = 1;
 const WIRE_LENGTH = 2;
 const WIRE_FIXED32 = 5;
 const utf8 = new TextEncoder();
@@ -20,6 +21,14 @@ export class MessageWriter {
     this.tag(field, WIRE_FIXED32);
     const bytes = new Uint8Array(4);
     new DataView(bytes.buffer).setFloat32(0, value, true);
+    this.chunks.push(bytes);
+    return this;
+  }
+
+  double(field: number, value: number): this {
+    this.tag(field, WIRE_FIXED64);
+    const bytes = new Uint8Array(8);
+    new DataView(bytes.buffer).setFloat64(0, value, true);
     this.chunks.push(bytes);
     return this;
   }

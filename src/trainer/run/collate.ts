@@ -1,4 +1,5 @@
 /** @file Items to rows: several items pack into a row without padding between, and the replies of a pair share their prompt. */
+import { LABEL_CHUNK } from "../losses/index.js";
 import type { LabelledTokens, TokenizedPair } from "../text/types.js";
 
 /** A token's labels and where they are read: `row` predicts `target`. */
@@ -29,9 +30,14 @@ export interface CollateWeights {
   readonly nllOver: "prompt+chosen" | "chosen";
   /** Each pair's preference term. */
   readonly pair: number;
+  /** Whether a reply's labels add up or are averaged in that term. */
+  readonly logps: "sum" | "mean";
 }
 
-/** Feeds of the train and score programs; B rows of T tokens, N labels, P pairs. Arrays are row-major. */
+/**
+ * Feeds of the train and score programs; B rows of T tokens, N labels, P pairs. Arrays are row-major. N is a multiple of
+ * LABEL_CHUNK; labels beyond the real ones weigh nothing.
+ */
 export interface MicroBatch {
   readonly rows: number;
   readonly time: number;
@@ -43,7 +49,7 @@ export interface MicroBatch {
   readonly targets: Int32Array; // [N]
   readonly nllWeights: Float32Array; // [N]
   readonly pairs: readonly number[]; // indices of the P pairs, in the order of the weights below
-  readonly chosenWeights: Float32Array; // [P, N], 1 / labels of the reply
+  readonly chosenWeights: Float32Array; // [P, N], 1 or 1 / labels of the reply
   readonly rejectedWeights: Float32Array; // [P, N]
   readonly pairWeights: Float32Array; // [P]
 }
@@ -152,30 +158,49 @@ function fillLabels(placed: readonly { readonly item: Item; readonly offset: num
       .filter((label) => label.compared || nllWeight(label, weights) > 0)
       .map((label) => ({ label, item, row: offset + label.from })),
   );
+  const N = Math.ceil(labels.length / LABEL_CHUNK) * LABEL_CHUNK;
+  const fill = <A extends Int32Array | Float32Array>(into: A, of: (entry: (typeof labels)[number]) => number): A => {
+    labels.forEach((entry, n) => {
+      into[n] = of(entry);
+    });
+    return into;
+  };
+  return {
+    labelRows: fill(new Int32Array(N), ({ row }) => row),
+    targets: fill(new Int32Array(N), ({ label }) => label.target),
+    nllWeights: fill(new Float32Array(N), ({ label }) => nllWeight(label, weights)),
+    ...fillPairs(placed, labels, N, weights),
+  };
+}
+
+function fillPairs(
+  placed: readonly { readonly item: Item }[],
+  labels: readonly { readonly label: Label; readonly item: Item }[],
+  N: number,
+  weights: CollateWeights,
+) {
   const pairs = placed.flatMap(({ item }) => (item.pair === undefined ? [] : [item.pair]));
-  const N = labels.length;
-  const chosenWeights = new Float32Array(pairs.length * N);
-  const rejectedWeights = new Float32Array(pairs.length * N);
   const rowOf = new Map(pairs.map((pair, i) => [pair, i]));
-  const counts = new Map<Item, { chosen: number; rejected: number }>();
-  for (const { item } of placed) {
-    const count = (side: Label["side"]): number =>
-      item.labels.filter((label) => label.compared && label.side === side).length;
-    counts.set(item, { chosen: count("chosen"), rejected: count("rejected") });
-  }
-  labels.forEach(({ label, item }, n) => {
-    if (item.pair === undefined || !label.compared || label.side === "prompt" || label.side === "text") return;
-    const target = label.side === "chosen" ? chosenWeights : rejectedWeights;
-    target[(rowOf.get(item.pair) as number) * N + n] =
-      1 / (counts.get(item) as { chosen: number; rejected: number })[label.side];
+  const sides = {
+    chosen: new Float32Array(pairs.length * N),
+    rejected: new Float32Array(pairs.length * N),
+  };
+  const weightOf = (item: Item, side: Label["side"]): number => {
+    if (weights.logps === "sum") return 1;
+    return 1 / item.labels.filter((label) => label.compared && label.side === side).length;
+  };
+  const perItem = new Map(
+    placed.map(({ item }) => [item, { chosen: weightOf(item, "chosen"), rejected: weightOf(item, "rejected") }]),
+  );
+  labels.forEach(({ label: { side, compared }, item }, n) => {
+    if (item.pair === undefined || !compared || side === "prompt" || side === "text") return;
+    const weight = (perItem.get(item) as Record<typeof side, number>)[side];
+    sides[side][(rowOf.get(item.pair) as number) * N + n] = weight;
   });
   return {
-    labelRows: Int32Array.from(labels, ({ row }) => row),
-    targets: Int32Array.from(labels, ({ label }) => label.target),
-    nllWeights: Float32Array.from(labels, ({ label }) => nllWeight(label, weights)),
     pairs,
-    chosenWeights,
-    rejectedWeights,
+    chosenWeights: sides.chosen,
+    rejectedWeights: sides.rejected,
     pairWeights: new Float32Array(pairs.length).fill(weights.pair),
   };
 }

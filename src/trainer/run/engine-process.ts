@@ -15,28 +15,36 @@ function opened(): LocalPolicy {
   return policy;
 }
 
+/** Reports how many of `total` are done. */
+function countTo(id: number, total: number): (count: number) => void {
+  let finished = 0;
+  return (count) => {
+    finished += count;
+    say({ kind: "progress", id, finished, total });
+  };
+}
+
 async function answer(id: number, call: EngineCall): Promise<unknown> {
   switch (call.method) {
     case "open":
       policy = await LocalPolicy.open(call.options);
       return policy.info();
     case "trainStep":
-      return opened().trainStep(call.batch, call.options);
+      return opened().trainStep(call.batch, call.options, { betweenRuns: () => refuseIfCancelled(id) });
     case "scorePairs":
-      return opened().scorePairs(call.pairs);
-    case "generate": {
-      let finished = 0;
-      const total = call.requests.length;
+      return opened().scorePairs(call.pairs, call.weights, {
+        betweenRuns: () => refuseIfCancelled(id),
+        onFinished: countTo(id, call.pairs.length),
+      });
+    case "markReference":
+      return opened().markReference();
+    case "generate":
       return opened().generate(call.requests, call.options, {
         betweenTokens: () => refuseIfCancelled(id),
-        onFinished: (count) => {
-          finished += count;
-          say({ kind: "progress", id, finished, total });
-        },
+        onFinished: countTo(id, call.requests.length),
       });
-    }
     case "saveCheckpoint":
-      return opened().saveCheckpoint(call.directory, call.extra);
+      return opened().saveCheckpoint(call.directory, call.state);
     case "loadCheckpoint":
       return opened().loadCheckpoint(call.directory);
     case "saveAdapter":
@@ -59,7 +67,7 @@ async function refuseIfCancelled(id: number): Promise<void> {
 async function handle(id: number, call: EngineCall): Promise<void> {
   try {
     await refuseIfCancelled(id);
-    say({ kind: "result", id, value: await answer(id, call) });
+    say({ kind: "result", id, value: await answer(id, call), info: opened().info() });
   } catch (error) {
     const { message, name } = error as Error;
     say({ kind: "error", id, message, name });

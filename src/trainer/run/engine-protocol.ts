@@ -1,14 +1,23 @@
 /** @file What the parent and the engine process say to each other. Typed arrays travel by structured clone. */
 
 import type { TokenizedPair } from "../text/types.js";
-import type { GenerateRequest, PolicyOptions, SamplingOptions, StepOptions, TrainBatch } from "./policy.js";
+import type {
+  GenerateRequest,
+  PolicyInfo,
+  PolicyOptions,
+  SamplingOptions,
+  StepOptions,
+  TrainBatch,
+  Weights,
+} from "./policy.js";
 
 export type EngineCall =
   | { readonly method: "open"; readonly options: PolicyOptions }
   | { readonly method: "trainStep"; readonly batch: TrainBatch; readonly options: StepOptions }
-  | { readonly method: "scorePairs"; readonly pairs: readonly TokenizedPair[] }
+  | { readonly method: "scorePairs"; readonly pairs: readonly TokenizedPair[]; readonly weights: Weights }
+  | { readonly method: "markReference" }
   | { readonly method: "generate"; readonly requests: readonly GenerateRequest[]; readonly options: SamplingOptions }
-  | { readonly method: "saveCheckpoint"; readonly directory: string; readonly extra: Readonly<Record<string, unknown>> }
+  | { readonly method: "saveCheckpoint"; readonly directory: string; readonly state: Readonly<Record<string, unknown>> }
   | { readonly method: "loadCheckpoint"; readonly directory: string }
   | { readonly method: "saveAdapter"; readonly directory: string }
   | { readonly method: "loadAdapter"; readonly directory: string }
@@ -20,6 +29,6 @@ export type ToEngine =
   | { readonly kind: "cancel"; readonly id: number };
 
 export type FromEngine =
-  | { readonly kind: "result"; readonly id: number; readonly value: unknown }
+  | { readonly kind: "result"; readonly id: number; readonly value: unknown; readonly info: PolicyInfo }
   | { readonly kind: "error"; readonly id: number; readonly message: string; readonly name: string }
   | { readonly kind: "progress"; readonly id: number; readonly finished: number; readonly total: number };

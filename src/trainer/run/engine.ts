@@ -11,6 +11,7 @@ import type {
   Policy,
   PolicyInfo,
   PolicyOptions,
+  ScoreOptions,
   StepMetrics,
   StepOptions,
   TrainBatch,
@@ -30,8 +31,8 @@ interface Pending {
 export async function openPolicy(options: PolicyOptions): Promise<Policy> {
   const engine = new Engine();
   try {
-    const info = (await engine.call({ method: "open", options })) as PolicyInfo;
-    return new RemotePolicy(engine, info);
+    await engine.call({ method: "open", options });
+    return new RemotePolicy(engine);
   } catch (error) {
     await engine.close();
     throw error;
@@ -44,6 +45,8 @@ class Engine {
   private readonly exited: Promise<void>;
   private nextId = 1;
   private gone: Error | undefined;
+  /** As the engine's last answer had it. */
+  info: PolicyInfo | undefined;
 
   constructor() {
     // The engine's stdout joins stderr: stdout of this process may carry a protocol.
@@ -99,8 +102,12 @@ class Engine {
       return;
     }
     this.pending.delete(message.id);
-    if (message.kind === "result") pending.resolve(message.value);
-    else pending.reject(Object.assign(new Error(message.message), { name: message.name }));
+    if (message.kind === "error") {
+      pending.reject(Object.assign(new Error(message.message), { name: message.name }));
+      return;
+    }
+    this.info = message.info;
+    pending.resolve(message.value);
   }
 
   /** Ends the process: by closing its channel, by force after a grace time. */
@@ -114,17 +121,25 @@ class Engine {
 }
 
 class RemotePolicy implements Policy {
-  constructor(
-    private readonly engine: Engine,
-    readonly info: PolicyInfo,
-  ) {}
+  constructor(private readonly engine: Engine) {}
 
-  trainStep(batch: TrainBatch, options: StepOptions): Promise<StepMetrics> {
-    return this.engine.call({ method: "trainStep", batch, options }) as Promise<StepMetrics>;
+  get info(): PolicyInfo {
+    return this.engine.info as PolicyInfo;
   }
 
-  scorePairs(pairs: readonly TokenizedPair[]): Promise<PairScore[]> {
-    return this.engine.call({ method: "scorePairs", pairs }) as Promise<PairScore[]>;
+  trainStep(batch: TrainBatch, options: StepOptions, signal?: AbortSignal): Promise<StepMetrics> {
+    return this.engine.call({ method: "trainStep", batch, options }, signal) as Promise<StepMetrics>;
+  }
+
+  scorePairs(
+    pairs: readonly TokenizedPair[],
+    { weights = "current", signal, onProgress }: ScoreOptions = {},
+  ): Promise<PairScore[]> {
+    return this.engine.call({ method: "scorePairs", pairs, weights }, signal, onProgress) as Promise<PairScore[]>;
+  }
+
+  async markReference(): Promise<void> {
+    await this.engine.call({ method: "markReference" });
   }
 
   generate(
@@ -134,8 +149,8 @@ class RemotePolicy implements Policy {
     return this.engine.call({ method: "generate", requests, options }, signal, onProgress) as Promise<Generation[]>;
   }
 
-  saveCheckpoint(directory: string, extra: Readonly<Record<string, unknown>>): Promise<string> {
-    return this.engine.call({ method: "saveCheckpoint", directory, extra }) as Promise<string>;
+  saveCheckpoint(directory: string, state: Readonly<Record<string, unknown>>): Promise<string> {
+    return this.engine.call({ method: "saveCheckpoint", directory, state }) as Promise<string>;
   }
 
   loadCheckpoint(directory: string): Promise<Readonly<Record<string, unknown>>> {

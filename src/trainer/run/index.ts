@@ -1,16 +1,31 @@
 /** @file The door of the run room. */
+export { type ChosenDevice, type Device, resolveDevice } from "./device.js";
+export { type DeviceReport, type DeviceStatus, deviceReport } from "./device-report.js";
 export { openPolicy } from "./engine.js";
+export {
+  availableMemory,
+  estimateTrainingMemory,
+  type MemoryEstimate,
+  type RowSizes,
+  type TrainingMemory,
+} from "./memory-estimate.js";
 export type {
+  DeviceChoice,
   GenerateOptions,
   GenerateRequest,
   Generation,
+  LossName,
   PairScore,
   Policy,
   PolicyInfo,
   PolicyOptions,
   ReplyScore,
   SamplingOptions,
+  ScoreOptions,
   StepMetrics,
   StepOptions,
   TrainBatch,
+  Weights,
 } from "./policy.js";
+export { needsReference } from "./train-feeds.js";
+export { type BaseModel, baseModelOf, readAdapterSpec } from "./trained-files.js";

@@ -1,4 +1,5 @@
 /** @file What a language model that is being trained can do; everything above the trainer sees only this. */
+import type { PreferenceLoss } from "../losses/index.js";
 import type { TrainableSpec } from "../model/index.js";
 import type { LabelledTokens, TokenizedPair } from "../text/types.js";
 
@@ -6,23 +7,49 @@ export interface PolicyOptions {
   /** A Hugging Face checkpoint directory. */
   readonly model: string;
   readonly trainable: TrainableSpec;
+  /** Directory of the tokenizer that goes with what is saved; default the model's own. */
+  readonly tokenizer?: string;
   /** Seeds LoRA's A and nothing else; sampling takes a seed per request. */
   readonly seed: number;
   /** Intra-op threads of ONNX Runtime; default: half of the logical cores, at least 2. */
   readonly threads?: number;
+  /** Default "auto". */
+  readonly device?: DeviceChoice;
+  /** Recomputes activations in backward instead of keeping them: the same gradients, a lower peak, about a third more work. */
+  readonly gradientCheckpointing?: boolean;
 }
+
+export type DeviceChoice = "auto" | "cpu" | "cuda" | "webgpu";
 
 /** One batch of an optimizer step: pairs for the preference loss, texts for the plain NLL (base rows, replay). */
 export interface TrainBatch {
   readonly pairs: readonly TokenizedPair[];
   readonly texts: readonly LabelledTokens[];
+  /** Scores of `pairs`, in their order, under the reference; needed where the loss has a reference. */
+  readonly reference?: readonly PairScore[];
+}
+
+/** "sft" and "orpo", or one of the DPO family. */
+export type LossName = "sft" | "orpo" | PreferenceLoss;
+
+/** Whose weights score: as trained so far, as {@link Policy.markReference} found them, or the bare model (LoRA's B = 0). */
+export type Weights = "current" | "reference" | "base";
+
+export interface ScoreOptions {
+  readonly weights?: Weights;
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (finished: number, total: number) => void;
 }
 
 export interface StepOptions {
-  readonly loss: "sft" | "orpo";
+  readonly loss: LossName;
   readonly learningRate: number;
-  /** Weight of the odds-ratio term (lambda in the ORPO paper, `beta` in TRL). */
+  /** Weight of the odds-ratio term (lambda in the ORPO paper), inverse temperature of the DPO family. */
   readonly beta: number;
+  /** ε of the DPO family; default 0. exo_pair needs more than 0, robust less than 0.5. */
+  readonly labelSmoothing?: number;
+  /** Target margin γ of simpo; default 0.5. */
+  readonly simpoGamma?: number;
   readonly maxGradNorm: number;
   readonly weightDecay: number;
   /** Weight of the mean NLL of `texts`, beside the loss of the pairs. */
@@ -80,13 +107,20 @@ export interface PairScore {
 
 /** A model, its adapter and its optimizer state. All calls go to the engine process, one at a time, in order. */
 export interface Policy {
+  /** As of the last finished call. */
   readonly info: PolicyInfo;
-  trainStep(batch: TrainBatch, options: StepOptions): Promise<StepMetrics>;
-  scorePairs(pairs: readonly TokenizedPair[]): Promise<PairScore[]>;
+  /** One optimizer step over the whole batch. Nothing changes where it is cancelled, or loss or gradients are not finite. */
+  trainStep(batch: TrainBatch, options: StepOptions, signal?: AbortSignal): Promise<StepMetrics>;
+  scorePairs(pairs: readonly TokenizedPair[], options?: ScoreOptions): Promise<PairScore[]>;
+  /** Takes the present weights as the reference; until then it is the weights that the policy was opened with. */
+  markReference(): Promise<void>;
   generate(requests: readonly GenerateRequest[], options: GenerateOptions): Promise<Generation[]>;
-  /** Durable checkpoint: adapter (PEFT) or full weights, theta, m, v, and `extra` as JSON. Returns its path. */
-  saveCheckpoint(directory: string, extra: Readonly<Record<string, unknown>>): Promise<string>;
-  /** Continues from a checkpoint; returns what was saved as `extra`. Refuses one of another base model. */
+  /**
+   * Durable checkpoint: adapter (PEFT) or full weights with tokenizer files, theta, m, v, reference, and `state` with
+   * global_step as trainer_state.json. Returns its path.
+   */
+  saveCheckpoint(directory: string, state: Readonly<Record<string, unknown>>): Promise<string>;
+  /** Continues from a checkpoint; returns what was saved as `state`. Refuses one of another base model. */
   loadCheckpoint(directory: string): Promise<Readonly<Record<string, unknown>>>;
   /** Writes a PEFT adapter directory (LoRA) or a model directory (full). */
   saveAdapter(directory: string): Promise<void>;
@@ -103,5 +137,8 @@ export interface PolicyInfo {
   readonly parameters: number;
   readonly trainedParameters: number;
   readonly device: string;
+  /** Time spent on making sessions so far. */
   readonly sessionMs: number;
+  /** Largest resident size of the engine process so far, in MiB. */
+  readonly peakRssMb?: number;
 }

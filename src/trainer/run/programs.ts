@@ -2,18 +2,27 @@
 import { gradients } from "../autodiff/index.js";
 import type { CheckpointDir } from "../checkpoint/types.js";
 import { addDims, type Graph, GraphBuilder, type Value } from "../graph/index.js";
-import { nllLoss, orpoTerm, tokenLogps, weightedLogps } from "../losses/index.js";
+import {
+  type HeadGradients,
+  nllLoss,
+  orpoTerm,
+  preferenceRules,
+  preferenceTerm,
+  tokenLogps,
+  weightedLogps,
+} from "../losses/index.js";
 import {
   cachedVisibility,
   decoder,
-  headWeight,
+  headName,
+  headOf,
   logits,
   openParameters,
-  type Parameters,
   packedVisibility,
   type ThetaLayout,
 } from "../model/index.js";
 import { adamw, clipByGlobalNorm } from "../optim/index.js";
+import type { LossName } from "./policy.js";
 
 /** What every program of one policy is built from. */
 export interface ProgramSource {
@@ -22,32 +31,44 @@ export interface ProgramSource {
   readonly loraScale: number;
 }
 
+export interface TrainProgramOptions {
+  /** Share of a LoRA layer's inputs that is left out; more than 0 adds the input `noise`. */
+  readonly loraDropout?: number;
+  readonly gradientCheckpointing?: boolean;
+}
+
 interface Rows {
-  readonly parameters: Parameters;
   readonly theta: Value;
   /** Log-probability of each label, [labels]. */
   readonly logps: Value;
 }
 
 /** Packed rows to the log-probability of each label; shared by training and scoring, so that the two cannot disagree. */
-function labelLogps(g: GraphBuilder, { checkpoint, layout, loraScale }: ProgramSource): Rows {
+function labelLogps(
+  g: GraphBuilder,
+  { checkpoint, layout, loraScale }: ProgramSource,
+  wanted: HeadGradients,
+  { loraDropout = 0, gradientCheckpointing = false }: TrainProgramOptions = {},
+): Rows {
   const { config } = checkpoint;
   const cell = (name: string): Value => g.input(name, "int32", ["batch", "time"]);
   const theta = g.input("theta", "float32", [layout.length]);
-  const parameters = openParameters(g, checkpoint, layout, theta, loraScale);
+  const dropout = loraDropout > 0 ? { noise: cell("noise"), dropout: loraDropout } : {};
+  const parameters = openParameters(g, checkpoint, layout, theta, loraScale, dropout);
   const ids = cell("ids");
   const positions = cell("positions");
-  const visible = packedVisibility(g, cell("items"), cell("branches"), g.input("order", "int32", ["time"]));
-  const { hidden } = decoder(g, config, parameters, { ids, positions, visible });
+  const order = g.input("order", "int32", ["time"]);
+  const visible = packedVisibility(g, cell("items"), cell("branches"), positions, order);
+  const { hidden } = decoder(g, config, parameters, { ids, positions, order, visible, gradientCheckpointing });
   const rows = g.gather(g.reshape(hidden, ["tokens", config.hiddenSize]), g.input("label_rows", "int32", ["labels"]));
-  const logps = tokenLogps(g, rows, headWeight(config, parameters), g.input("targets", "int32", ["labels"]));
-  return { parameters, theta, logps };
+  const targets = g.input("targets", "int32", ["labels"]);
+  return { theta, logps: tokenLogps(g, rows, headOf(config, parameters), targets, wanted) };
 }
 
 /** Inputs as in {@link labelLogps}; output `logps` [labels]. */
 export function scoreProgram(source: ProgramSource): Graph {
   const g = new GraphBuilder();
-  g.output("logps", labelLogps(g, source).logps);
+  g.output("logps", labelLogps(g, source, "none").logps);
   return g.build();
 }
 
@@ -56,11 +77,12 @@ export function scoreProgram(source: ProgramSource): Graph {
  * and out; `next_theta`, `next_m`, `next_v` are the update by that sum, to be taken after the last micro-batch only.
  * Weights of labels and pairs are inputs, so that every mean is over the whole step, however it is cut up.
  */
-export function trainProgram(source: ProgramSource, loss: "sft" | "orpo"): Graph {
+export function trainProgram(source: ProgramSource, loss: LossName, options: TrainProgramOptions = {}): Graph {
   const g = new GraphBuilder();
-  const { theta, logps } = labelLogps(g, source);
+  const headIsTrained = source.layout.entries.some(({ name }) => name === headName(source.checkpoint.config));
+  const { theta, logps } = labelLogps(g, source, headIsTrained ? "hidden+head" : "hidden", options);
   const nll = nllLoss(g, logps, g.input("nll_weights", "float32", ["labels"]));
-  const total = loss === "sft" ? nll : withPreference(g, nll, logps);
+  const total = loss === "sft" ? nll : g.add(nll, preference(g, loss, logps));
   g.output("loss", total);
   g.output("nll", nll);
   const [gradient] = gradients(g, total, [theta]) as readonly [Value];
@@ -68,22 +90,40 @@ export function trainProgram(source: ProgramSource, loss: "sft" | "orpo"): Graph
   return g.build();
 }
 
-function withPreference(g: GraphBuilder, nll: Value, logps: Value): Value {
-  const weights = (name: string): Value => g.input(name, "float32", ["pairs", "labels"]);
-  const chosen = weightedLogps(g, weights("chosen_weights"), logps);
-  const rejected = weightedLogps(g, weights("rejected_weights"), logps);
-  const term = orpoTerm(
-    g,
-    chosen,
-    rejected,
-    g.input("pair_weights", "float32", ["pairs"]),
-    g.input("beta", "float32", []),
-  );
+/** The term that compares replies; its per-pair values are outputs, named in {@link preferenceOutputs}. */
+function preference(g: GraphBuilder, loss: Exclude<LossName, "sft">, logps: Value): Value {
+  const reply = (name: string): Value =>
+    weightedLogps(g, g.input(`${name}_weights`, "float32", ["pairs", "labels"]), logps);
+  const perPair = (name: string): Value => g.input(name, "float32", ["pairs"]);
+  const scalar = (name: string): Value => g.input(name, "float32", []);
+  const [chosen, rejected] = [reply("chosen"), reply("rejected")];
   g.output("chosen", chosen);
   g.output("rejected", rejected);
-  g.output("log_odds", term.logOdds);
-  g.output("log_sigmoid_odds", term.logSigmoidOdds);
-  return g.add(nll, term.loss);
+  if (loss === "orpo") {
+    const term = orpoTerm(g, chosen, rejected, perPair("pair_weights"), scalar("beta"));
+    g.output("log_odds", term.logOdds);
+    g.output("log_sigmoid_odds", term.logSigmoidOdds);
+    return term.loss;
+  }
+  const reference = preferenceRules[loss].reference
+    ? { refChosen: perPair("ref_chosen"), refRejected: perPair("ref_rejected") }
+    : {};
+  const { loss: term } = preferenceTerm(g, loss, {
+    chosen,
+    rejected,
+    ...reference,
+    weights: perPair("pair_weights"),
+    beta: scalar("beta"),
+    labelSmoothing: scalar("label_smoothing"),
+    simpoGamma: scalar("simpo_gamma"),
+  });
+  return term;
+}
+
+/** Per-pair outputs of a train program. */
+export function preferenceOutputs(loss: LossName): readonly string[] {
+  if (loss === "sft") return [];
+  return loss === "orpo" ? ["chosen", "rejected", "log_odds", "log_sigmoid_odds"] : ["chosen", "rejected"];
 }
 
 function optimizer(g: GraphBuilder, layout: ThetaLayout, theta: Value, gradient: Value): void {
@@ -135,17 +175,13 @@ export function generateProgram({ checkpoint, layout, loraScale }: ProgramSource
   const positions = g.input("positions", "int32", ["batch", "time"]);
   const keys = addDims("past", "time");
   const valid = g.input("valid_keys", "int32", ["batch", keys]);
-  const visible = cachedVisibility(
-    g,
-    valid,
-    g.input("query_order", "int32", ["time"]),
-    g.input("key_order", "int32", [keys]),
-  );
+  const order = g.input("key_order", "int32", [keys]);
+  const visible = cachedVisibility(g, valid, g.input("query_order", "int32", ["time"]), order);
   const cache = (name: string): Value =>
     g.input(name, "float32", ["batch", config.numKeyValueHeads, "past", config.headDim]);
   const layers = Array.from({ length: config.numHiddenLayers }, (_, layer) => cacheNames(layer));
   const past = layers.map((names) => ({ key: cache(names.past[0]), value: cache(names.past[1]) }));
-  const { hidden, present } = decoder(g, config, parameters, { ids, positions, visible, past });
+  const { hidden, present } = decoder(g, config, parameters, { ids, positions, order, visible, past });
   const last = g.reshape(g.slice(hidden, 1, -1), ["batch", config.hiddenSize]);
   g.output("logits", logits(g, config, parameters, last));
   present.forEach(({ key, value }, layer) => {

@@ -49,3 +49,14 @@ export function uniforms(seed: number, stream: number, count: number): Float64Ar
   }
   return out;
 }
+
+/** Whole numbers from 0 to 2³¹ - 1 for micro-batch `micro` of step `step`, apart from every other stream. */
+export function stepNoise(seed: number, step: number, micro: number, count: number): Int32Array {
+  const key = keyOf(seed);
+  const out = new Int32Array(count);
+  for (let i = 0; i < count; i += 4) {
+    const words = philox([i / 4, step >>> 0, micro >>> 0, 2], key);
+    for (let j = 0; j < 4 && i + j < count; j += 1) out[i + j] = (words[j] as number) >>> 1;
+  }
+  return out;
+}

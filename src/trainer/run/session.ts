@@ -35,6 +35,7 @@ export async function openSession(
     interOpNumThreads: 1,
     enableCpuMemArena: false,
     enableMemPattern: false,
+    graphOptimizationLevel: "disabled",
     logSeverityLevel: 3,
     extra: { session: { model_external_initializers_file_folder_path: weightsFolder } },
   });

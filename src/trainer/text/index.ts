@@ -1,12 +1,28 @@
 /** @file The door of the text room. */
+export { type AddedTokens, type AddTokensOptions, MARKER_TOKENS, writeAddedTokens } from "./added-tokens.js";
 export { type ChatTemplate, createChatTemplate, loadChatTemplate, type RenderOptions } from "./chat-template.js";
+export type { Prompt } from "./conversation.js";
+export type { RowProblem, RowUnit } from "./dataset-rows.js";
 export { NANO_CHAT_TEMPLATE, NANO_EOS_TOKEN, NANO_PAD_TOKEN, NANO_SPECIAL_TOKENS } from "./nano-format.js";
 export { createTokenizerFiles, type TokenizerFiles } from "./nano-tokenizer.js";
+export { nearest } from "./nearest.js";
 export { type PreferencePair, type Provenance, preferencePairSchema, provenanceSchema } from "./preference-pair.js";
+export type { PreferenceText } from "./preference-row.js";
+export type { PromptFormat } from "./prompt-ids.js";
+export { type Dataset, parsePreferences, parseSupervised, readPreferences, readSupervised } from "./read-dataset.js";
 export type { ReplyMask } from "./reply-labels.js";
+export { createRng, type Rng } from "./rng.js";
 export { encodeMarked } from "./segments.js";
+export type { SupervisedText } from "./supervised-row.js";
 export { extractSection, PROMPT_SUFFIX, prefilledThinking, REFLECT, THINKING } from "./thinking-markers.js";
 export { concatIds, withBos } from "./token-ids.js";
+export {
+  leftOutLines,
+  type PreferenceTokens,
+  type SupervisedTokens,
+  tokenizePreferences,
+  tokenizeTexts,
+} from "./tokenize-dataset.js";
 export {
   type PairText,
   type TokenizedPairs,
@@ -14,6 +30,7 @@ export {
   tokenizePair,
   tokenizePairs,
 } from "./tokenize-pair.js";
+export { packTexts, type TokenizeSupervisedOptions, tokenizeSupervised } from "./tokenize-supervised.js";
 export { type TokenizeTextOptions, tokenizeChat, tokenizeText } from "./tokenize-text.js";
 export { createTokenizer, loadTokenizer, type Tokenizer } from "./tokenizer.js";
 export {

@@ -1,16 +1,19 @@
 /** @file Preference pairs to tokens: prompt and replies are separate segments, and nothing is cut or dropped uncounted. */
 import type { ChatTemplate } from "./chat-template.js";
+import type { Prompt } from "./conversation.js";
+import { type PromptFormat, promptIds } from "./prompt-ids.js";
 import { type ReplyMask, replyLabels } from "./reply-labels.js";
 import { encodeMarked, type MarkedTokens } from "./segments.js";
-import { concatIds, withBos } from "./token-ids.js";
+import { concatIds } from "./token-ids.js";
 import type { Tokenizer } from "./tokenizer.js";
 import type { DropReason, LabelledTokens, SectionMarkers, TokenizedPair, TokenizeOutcome } from "./types.js";
 
-export { withBos };
-
 export interface TokenizePairOptions {
   readonly tokenizer: Tokenizer;
-  readonly template: ChatTemplate;
+  /** Needed for conversations, and for prompts of format "chat". */
+  readonly template?: ChatTemplate;
+  /** What a prompt is that is a string; default "chat". */
+  readonly promptFormat?: PromptFormat;
   /** Tokens of the prompt; a longer one loses its beginning. */
   readonly maxPromptLength: number;
   /** Tokens of prompt and the longer reply, EOS included. */
@@ -21,7 +24,9 @@ export interface TokenizePairOptions {
 }
 
 export interface PairText {
-  readonly prompt: string;
+  /** Its line or row in a dataset, for errors. */
+  readonly number?: number;
+  readonly prompt: Prompt;
   readonly chosen: string;
   readonly rejected: string;
 }
@@ -34,7 +39,7 @@ export const MIN_PROMPT_TOKENS = 16;
  * `row` makes the random mask differ from row to row.
  */
 export function tokenizePair(pair: PairText, options: TokenizePairOptions, row = 0): TokenizeOutcome {
-  const { tokenizer, template, markers } = options;
+  const { tokenizer, markers } = options;
   if (pair.chosen.trim() === "" || pair.rejected.trim() === "") return dropped("empty-answer");
   const chosen = encodeMarked(pair.chosen, markers, tokenizer);
   const rejected = encodeMarked(pair.rejected, markers, tokenizer);
@@ -44,8 +49,7 @@ export function tokenizePair(pair: PairText, options: TokenizePairOptions, row =
   }
   const misfit = replyMisfit([chosen, rejected], options.maxLength);
   if (misfit) return dropped(misfit);
-  const rendered = template.render([{ role: "user", content: pair.prompt }], { addGenerationPrompt: true });
-  const prompt = withBos(tokenizer.encode(rendered), tokenizer);
+  const prompt = promptIds(pair.prompt, options);
   const room = Math.min(options.maxPromptLength, options.maxLength - longest([chosen, rejected]));
   if (room < Math.min(prompt.length, MIN_PROMPT_TOKENS)) return dropped("prompt-too-long");
   const sides = [chosen, rejected].map((reply, side) => labelReply(reply, options, [row, side]));
@@ -63,6 +67,8 @@ export interface TokenizedPairs {
   readonly pairs: readonly TokenizedPair[];
   readonly indices: readonly number[];
   readonly dropped: Readonly<Record<DropReason, number>>;
+  /** Which rows were dropped, and why. */
+  readonly drops: readonly { readonly row: number; readonly reason: DropReason }[];
   /** Kept pairs of which a side has no section that the mask could act on. */
   readonly unmasked: number;
   /** Kept pairs whose prompt lost its beginning. */
@@ -81,19 +87,31 @@ export function tokenizePairs(list: readonly PairText[], options: TokenizePairOp
     "identical-answers": 0,
     "nothing-to-compare": 0,
   };
+  const drops: { row: number; reason: DropReason }[] = [];
   let unmasked = 0;
   let promptCut = 0;
   list.forEach((text, row) => {
-    const outcome = tokenizePair(text, options, row);
-    if (outcome.kind === "dropped") counts[outcome.reason]++;
-    else {
+    const outcome = named(text, row, () => tokenizePair(text, options, row));
+    if (outcome.kind === "dropped") {
+      counts[outcome.reason]++;
+      drops.push({ row, reason: outcome.reason });
+    } else {
       pairs.push(outcome.pair);
       indices.push(row);
       if (outcome.unmasked) unmasked++;
       if (outcome.promptCut) promptCut++;
     }
   });
-  return { pairs, indices, dropped: counts, unmasked, promptCut };
+  return { pairs, indices, dropped: counts, drops, unmasked, promptCut };
+}
+
+/** A template refuses what it does not know (a system turn, two user turns in a row): the error says where. */
+export function named<T>(text: { readonly number?: number }, row: number, tokenize: () => T): T {
+  try {
+    return tokenize();
+  } catch (cause) {
+    throw new Error(`row ${text.number ?? row + 1} cannot be tokenized: ${(cause as Error).message}`, { cause });
+  }
 }
 
 function dropped(reason: DropReason): TokenizeOutcome {
@@ -127,7 +145,8 @@ function labelReply(reply: MarkedTokens, options: TokenizePairOptions, stream: r
   return { tokens: { ids: concatIds(reply.ids, [options.tokenizer.eosTokenId]), labels }, masked };
 }
 
-function keepEnd(prompt: Int32Array, room: number, tokenizer: Tokenizer): Int32Array {
+/** The last `room` tokens of a prompt, BOS in their first place where the prompt has one. */
+export function keepEnd(prompt: Int32Array, room: number, tokenizer: Tokenizer): Int32Array {
   if (prompt.length <= room) return prompt;
   const end = prompt.slice(prompt.length - room);
   if (prompt[0] === tokenizer.bosTokenId) end[0] = prompt[0]!;

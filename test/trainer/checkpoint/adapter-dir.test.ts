@@ -101,6 +101,37 @@ describe("a PEFT adapter directory", () => {
       /^---\nbase_model: "some\/base"\nlibrary_name: peft\n---\n/,
     );
   });
+  it("comes back with rsLoRA and trained rows of tokens, and its README says who cannot read them", async () => {
+    const dir = join(await tempDir(), "adapter");
+    const tokenRows = [
+      { path: "lm_head", hidden: 2, values: Float32Array.of(1, 2, 3, 4) },
+      { path: "model.embed_tokens", hidden: 2, values: Float32Array.of(5, 6, 7, 8) },
+    ];
+    const indices = { embed_tokens: [9, 3], lm_head: [9, 3] };
+    const config = { ...ADAPTER.config, useRslora: true, trainableTokenIndices: indices, revision: "abc" };
+    const adapter = { ...ADAPTER, config, tokenRows };
+    await writeAdapterDir(dir, adapter);
+    expect(await readAdapterDir(dir)).toEqual(adapter);
+    const json = JSON.parse(await readFile(join(dir, "adapter_config.json"), "utf8"));
+    expect(json).toMatchObject({ use_rslora: true, trainable_token_indices: indices, revision: "abc" });
+    const readme = await readFile(join(dir, "README.md"), "utf8");
+    // alpha / r with 4 · √2 is alpha / √r with 4.
+    expect(readme).toMatch(/llama\.cpp's converter does not read `use_rslora`.*"lora_alpha": 5\.65/s);
+    expect(readme).toMatch(/vLLM and llama\.cpp cannot use such an adapter.*merged export/s);
+    expect(readme).toMatch(/from_pretrained\("some\/base", revision="abc"\)/);
+  });
+  it.each<[string, unknown, readonly string[]]>([
+    ["names", ["down_proj", "q_proj"], ["down_proj", "q_proj"]],
+    ["whole paths", ["model.layers.0.mlp.down_proj", "model.layers.0.self_attn.q_proj"], ["down_proj", "q_proj"]],
+    ["a pattern", ".*\\.(down|q)_proj", ["down_proj", "q_proj"]],
+    ["all linear layers", "all-linear", ["down_proj", "q_proj"]],
+    ["nothing", null, ["down_proj", "q_proj"]],
+  ])("may say its targets by %s", async (_, target_modules, expected) => {
+    const dir = await adapterDir();
+    const file = join(dir, "adapter_config.json");
+    await writeFile(file, JSON.stringify({ ...JSON.parse(await readFile(file, "utf8")), target_modules }));
+    expect((await readAdapterDir(dir)).config.targetModules).toEqual(expected);
+  });
   it("is written over an older one without leaving anything beside it", async () => {
     const dir = await adapterDir();
     await writeAdapterDir(dir, ADAPTER);
@@ -113,13 +144,21 @@ describe("reading refuses by name", () => {
     ["another method", { peft_type: "IA3" }, /peft_type: expected "LORA", found "IA3"/],
     ["another task", { task_type: "SEQ_CLS" }, /task_type/],
     ["DoRA", { use_dora: true }, /use_dora: expected false, found true/],
-    ["rank-stabilized LoRA", { use_rslora: true }, /use_rslora/],
+    ["a switch that is none", { use_rslora: "yes" }, /use_rslora: /],
+    [
+      "a start that took its part out of the base model",
+      { init_lora_weights: "pissa" },
+      /init_lora_weights: .*"pissa"/,
+    ],
+    ["another kind of LoRA", { kasa_config: { gamma: 1 } }, /kasa_config: not supported/],
     ["trained biases", { bias: "all" }, /bias: expected "none", found "all"/],
     ["transposed weights", { fan_in_fan_out: true }, /fan_in_fan_out/],
     ["whole saved modules", { modules_to_save: ["lm_head"] }, /modules_to_save: not supported/],
     ["ranks by pattern", { rank_pattern: { q_proj: 4 } }, /rank_pattern/],
     ["alphas by pattern", { alpha_pattern: { q_proj: 4 } }, /alpha_pattern/],
-    ["trained token rows", { trainable_token_indices: [1] }, /trainable_token_indices/],
+    ["token rows that are not in the file", { trainable_token_indices: [1] }, /embed_tokens: the rows .* are missing/],
+    ["rows of another module", { trainable_token_indices: { wte: [1] } }, /trainable_token_indices: .* found wte/],
+    ["token ids that are none", { trainable_token_indices: [-1] }, /trainable_token_indices/],
     ["repeated layers", { layer_replication: [[0, 2]] }, /layer_replication/],
     ["a rank that is no number", { r: "2" }, /r: /],
     ["a rank unlike the tensors'", { r: 3 }, /lora_A\.weight: expected \[3, in\], found \[2,3\]/],
@@ -135,6 +174,16 @@ describe("reading refuses by name", () => {
       "a tensor that is no LoRA matrix",
       "base_model.model.lm_head.weight",
       /tensor base_model\.model\.lm_head\.weight: expected/,
+    ],
+    [
+      "rows of tokens that the config does not name",
+      "base_model.model.model.embed_tokens.token_adapter.trainable_tokens_delta",
+      /trainable_token_indices has no embed_tokens/,
+    ],
+    [
+      "a whole embedding beside the rows",
+      "base_model.model.model.embed_tokens.token_adapter.base_layer.weight",
+      /whole embedding.*save_embedding_layers=False/,
     ],
     ["an A without its B", "base_model.model.x.lora_A.weight", /x: lora_B is missing/],
     ["a DoRA magnitude", "base_model.model.x.lora_magnitude_vector", /lora_magnitude_vector: expected/],

@@ -51,22 +51,23 @@ async function rowLogits(
   const g = new GraphBuilder();
   const cell = (name: string) => g.input(name, "int32", ["batch", "time"]);
   const parameters = openParameters(g, checkpoint, layout, g.input("theta", "float32", [layout.length]), loraScale);
-  const visible = packedVisibility(g, cell("items"), cell("branches"), g.input("order", "int32", ["time"]));
-  const inputs = { ids: cell("ids"), positions: cell("positions"), visible };
+  const [positions, order] = [cell("positions"), g.input("order", "int32", ["time"])];
+  const visible = packedVisibility(g, cell("items"), cell("branches"), positions, order);
+  const inputs = { ids: cell("ids"), positions, order, visible };
   g.output(
     "logits",
     logits(g, checkpoint.config, parameters, decoder(g, checkpoint.config, parameters, inputs).hidden),
   );
   const T = ids.length;
-  const order = ids.map((_, i) => i);
+  const steps = ids.map((_, i) => i);
   const zeros = ids.map(() => 0);
   const values = theta ?? (await initialTheta(checkpoint, layout, trainable, 0));
   const feeds = {
     ids: int32(ids, [1, T]),
-    positions: int32(order, [1, T]),
+    positions: int32(steps, [1, T]),
     items: int32(zeros, [1, T]),
     branches: int32(zeros, [1, T]),
-    order: int32(order, [T]),
+    order: int32(steps, [T]),
     theta: float32(values, [layout.length]),
   };
   return floatsOf((await runGraph(g.build(), feeds, ["logits"], checkpoint.path))["logits"]);

@@ -1,0 +1,63 @@
+/** @file Both ends of a decoder, embedding and output head, with trained rows of single tokens in place of frozen ones. */
+import type { ModelConfig } from "../checkpoint/types.js";
+import type { Dim, GraphBuilder, Value } from "../graph/index.js";
+import type { Parameters, TokenRows } from "./parameters.js";
+
+/** The matrix of the head [vocabulary, hidden], and the rows of single tokens that replace some of its own or follow them. */
+export interface HeadWeights {
+  readonly weight: Value;
+  readonly rows?: TokenRows;
+}
+
+/** Rows of the embedding: ids int32 [batch, time] -> [batch, time, hidden]. Ids past the vocabulary need trained rows. */
+export function embed(g: GraphBuilder, config: ModelConfig, parameters: Parameters, ids: Value): Value {
+  const frozen = parameters.weight("model.embed_tokens.weight");
+  const rows = parameters.tokenRows("model.embed_tokens");
+  if (rows === undefined) return g.gather(frozen, ids);
+  return g.scope("embed_tokens", () => {
+    const indices = g.constant("token_rows/ids", "int32", [rows.indices.length], {
+      kind: "inline",
+      bytes: new Uint8Array(Int32Array.from(rows.indices).buffer),
+    });
+    // [batch, time, rows]: 1 where the token is the row's. A product with it has a plain gradient, no scatter.
+    const hit = g.cast(g.equal(g.reshape(ids, [...(ids.shape as Dim[]), 1]), indices), "float32");
+    const isTrained = g.equal(g.reduceMax(hit, [-1], true), g.scalar(1));
+    const known = g.min(ids, g.int32Scalar(config.vocabSize - 1)); // a new id must not index the frozen matrix
+    return g.where(isTrained, g.matmul(hit, rows.weight), g.gather(frozen, known));
+  });
+}
+
+/** Name of the head's matrix; tied models use the embedding. */
+export function headName({ tieWordEmbeddings }: Pick<ModelConfig, "tieWordEmbeddings">): string {
+  return tieWordEmbeddings ? "model.embed_tokens.weight" : "lm_head.weight";
+}
+
+/** The head; tied models use the embedding and its trained rows. */
+export function headOf(config: ModelConfig, parameters: Parameters): HeadWeights {
+  const module = config.tieWordEmbeddings ? "model.embed_tokens" : "lm_head";
+  const weight = parameters.weight(`${module}.weight`);
+  const rows = parameters.tokenRows(module);
+  return rows === undefined ? { weight } : { weight, rows };
+}
+
+/** Logits of hidden rows: [.., hidden] -> [.., vocabulary + new rows]. */
+export function headLogits(g: GraphBuilder, { weight, rows }: HeadWeights, hidden: Value): Value {
+  return g.scope("lm_head", () => {
+    const logits = g.fusedMatMul(hidden, weight, { transB: true });
+    if (rows === undefined) return logits;
+    const both = g.concat([logits, g.fusedMatMul(hidden, rows.weight, { transB: true })], -1);
+    const vocabulary = weight.shape[0] as number;
+    const columns = Array.from({ length: Math.max(vocabulary, 1 + Math.max(...rows.indices)) }, (_, id) => id);
+    rows.indices.forEach((id, row) => {
+      columns[id] = vocabulary + row;
+    });
+    return columns.every((column, id) => column === id) ? both : g.gather(both, columnIndices(g, columns), -1);
+  });
+}
+
+function columnIndices(g: GraphBuilder, columns: readonly number[]): Value {
+  return g.constant("lm_head/columns", "int32", [columns.length], {
+    kind: "inline",
+    bytes: new Uint8Array(Int32Array.from(columns).buffer),
+  });
+}

@@ -1,0 +1,36 @@
+/** @file Every device that ONNX Runtime has a provider for, with what stands in its way on this machine. */
+import { env } from "onnxruntime-node";
+import { chooseDevice, type Device } from "./device.js";
+import { deviceFacts } from "./device-facts.js";
+
+export interface DeviceStatus {
+  readonly device: Device;
+  /** `untested`: nothing is missing, and training there has never been compared with the CPU's results. */
+  readonly status: "ok" | "untested" | "unavailable";
+  readonly reason: string;
+}
+
+export interface DeviceReport {
+  /** Of onnxruntime-node. */
+  readonly onnxRuntime: string;
+  readonly devices: readonly DeviceStatus[];
+  /** What "auto" takes, and why. */
+  readonly auto: { readonly device: Device; readonly reason: string };
+}
+
+const DEVICES: readonly Device[] = ["cpu", "cuda", "webgpu"];
+
+/** Looks things up; no session is opened. */
+export async function deviceReport(): Promise<DeviceReport> {
+  const facts = await deviceFacts();
+  const devices = DEVICES.map((device): DeviceStatus => {
+    try {
+      const { tested, reason } = chooseDevice(device, facts);
+      return { device, status: tested ? "ok" : "untested", reason };
+    } catch (error) {
+      return { device, status: "unavailable", reason: (error as Error).message };
+    }
+  });
+  const { device, reason } = chooseDevice("auto", facts);
+  return { onnxRuntime: env.versions.node ?? "unknown", devices, auto: { device, reason } };
+}
