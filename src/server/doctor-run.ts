@@ -2,7 +2,7 @@
 import { textTable } from "./demo-display.js";
 import { type Check, type DoctorReport, doctor } from "./doctor.js";
 import { createLog } from "./log.js";
-import { gigabytes } from "./memory-lines.js";
+import { bytesText } from "./memory-lines.js";
 
 export interface DoctorRunOptions {
   readonly model?: string;
@@ -26,14 +26,20 @@ const line = ({ status, detail }: Check): string => `${status}: ${detail.replace
 
 export function reportText(report: DoctorReport): string {
   const { memory, model } = report;
-  const size = model.parameters === undefined ? "" : `, ${(model.parameters / 1e6).toFixed(1)} M parameters, ${model.dtype}`;
-  const training = model.trainingBytes === undefined ? [] : [["", `training (LoRA, one row of 1024 tokens): about ${gigabytes(model.trainingBytes)}`] as const];
+  const size =
+    model.parameters === undefined ? "" : `, ${(model.parameters / 1e6).toFixed(1)} M parameters, ${model.dtype}`;
+  const training =
+    model.trainingBytes === undefined
+      ? []
+      : [["", `training (LoRA, one row of 1024 tokens): about ${bytesText(model.trainingBytes)}`] as const];
   return textTable([
     ["preflexor", `${report.version}, Node ${report.node}, ${report.platform}, ${report.cpus} logical cores`],
-    ["memory", `${gigabytes(memory.availableBytes)} of ${gigabytes(memory.totalBytes)} free`],
+    ["memory", `${bytesText(memory.availableBytes)} of ${bytesText(memory.totalBytes)} free`],
     ["ONNX Runtime", report.onnxRuntime],
-    ...report.devices.map(({ device, status, reason }) => [device, line({ status, detail: plain(device, reason) })] as const),
-    ["auto", report.auto.reason],
+    ...report.devices.map(
+      ({ device, status, reason }) => [device, line({ status, detail: plain(device, reason) })] as const,
+    ),
+    ["--device auto", report.auto.reason],
     ["engine", line(report.engine)],
     ["Chroma", line(report.chroma)],
     ["model", `${model.model}${model.family === undefined ? "" : ` (${model.family}${size})`}`],
@@ -43,4 +49,5 @@ export function reportText(report: DoctorReport): string {
 }
 
 /** The device stands before its line already. */
-const plain = (device: string, reason: string): string => reason.replace(`${device}: `, "").replace(`--device ${device} `, "");
+const plain = (device: string, reason: string): string =>
+  reason.replace(`--device ${device} cannot be used:`, "").replace(`--device ${device}: `, "").trim();

@@ -128,17 +128,23 @@ async function checkModel(named: string, config: Config): Promise<ModelCheck> {
       0,
     );
     const trainable = { kind: "lora", r: 16, loraAlpha: 32, targetModules: LORA_TARGETS } as const;
-    const { oneRow } = await estimateTrainingMemory({ model: path, trainable, seed: 0 }, "orpo", ROW);
+    const memory = await estimateTrainingMemory({ model: path, trainable, seed: 0 }, "orpo", ROW).catch(
+      () => undefined,
+    );
     const facts = {
       model: named,
       path,
       family: checkpoint.config.modelType,
       parameters,
       dtype: checkpoint.tensors.get("model.embed_tokens.weight")?.dtype ?? "unknown",
-      trainingBytes: oneRow.total,
+      ...(memory !== undefined && { trainingBytes: memory.oneRow.total }),
     };
     if (template !== "") {
-      return { ...facts, status: "untested", detail: `its files are complete, but ${template}; raw text can be trained on` };
+      return {
+        ...facts,
+        status: "untested",
+        detail: `its files are complete, but ${template}; raw text can be trained on`,
+      };
     }
     const run =
       parameters <= RUN_PARAMETERS

@@ -7,7 +7,7 @@ import { createDisplay } from "./demo-display.js";
 import { openDirectory } from "./hub-progress.js";
 import { INTERRUPTED, onInterrupt } from "./interrupt.js";
 import { createLog, messageOf } from "./log.js";
-import { gigabytes } from "./memory-lines.js";
+import { bytesText } from "./memory-lines.js";
 import { KEPT_SETTINGS } from "./train-settings-file.js";
 
 export interface ExportRunOptions {
@@ -32,9 +32,10 @@ export async function runExport(options: ExportRunOptions): Promise<number> {
   try {
     const environment = readConfig();
     const named = format === "adapter" ? options.model : (options.model ?? (await baseModelOf(from)));
-    const model = named === undefined ? undefined : await openNamed(named, options, () =>
-      openDirectory(named, environment.hub, display, signal),
-    );
+    const model =
+      named === undefined
+        ? undefined
+        : await openNamed(named, options, () => openDirectory(named, environment.hub, display, signal));
     let total = 0;
     const onProgress = (done: number, of: number): void => {
       if (total === 0) display.phase(`write ${of} tensors`, of);
@@ -53,7 +54,7 @@ export async function runExport(options: ExportRunOptions): Promise<number> {
     });
     display.end();
     if (json) process.stdout.write(`${JSON.stringify({ command: "export", ...exported })}\n`);
-    else process.stdout.write(`${exported.output} (${gigabytes(exported.bytes)})\n`);
+    else process.stdout.write(`${exported.output} (${bytesText(exported.bytes)})\n`);
     return 0;
   } catch (error) {
     display.end();
@@ -80,9 +81,12 @@ async function openNamed<T>(named: string, { from, model }: ExportRunOptions, op
     return await open();
   } catch (cause) {
     if (model !== undefined) throw cause;
-    throw new Error(`the base model of ${from} is ${named}, which cannot be opened; name it with --model (${messageOf(cause)})`, {
-      cause,
-    });
+    throw new Error(
+      `the base model of ${from} is ${named}, which cannot be opened; name it with --model (${messageOf(cause)})`,
+      {
+        cause,
+      },
+    );
   }
 }
 

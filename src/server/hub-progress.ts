@@ -16,7 +16,15 @@ export async function openDirectory(
   signal: AbortSignal,
 ): Promise<NamedModel> {
   let shown = false;
-  const onProgress = ({ file, receivedBytes, totalBytes }: { file: string; receivedBytes: number; totalBytes: number }) => {
+  const onProgress = ({
+    file,
+    receivedBytes,
+    totalBytes,
+  }: {
+    file: string;
+    receivedBytes: number;
+    totalBytes: number;
+  }) => {
     if (!shown) display.phase(`download ${model}`, totalBytes);
     shown = true;
     display.progress(receivedBytes, totalBytes, file);

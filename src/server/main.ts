@@ -12,6 +12,8 @@ if (command === undefined && process.stdin.isTTY) {
   await serve();
 } else {
   const { runCli } = await import("./cli.js");
+  // The reader of a pipe may have seen enough ("| head"); there is nobody left to tell.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => process.exit(error.code === "EPIPE" ? 0 : 1));
   process.exitCode = await runCli(process.argv.slice(2));
 }
 

@@ -75,7 +75,7 @@ export function closeWhenStopped(policy: Policy, signal: AbortSignal): () => voi
 export function cannotOpen(cause: unknown): Error {
   const reason = cause instanceof Error ? cause.message : String(cause);
   const advice =
-    "Expected is a Hugging Face directory of a Llama-architecture instruct model: name one with PREFLEXOR_MODEL (demo: --model), or with neither use the package's own.";
+    "Expected is a Hugging Face directory of an instruct model, or a hub id: name one with PREFLEXOR_MODEL (demo: --model), or with neither use the package's own.";
   const between = reason.includes("\n") ? "\n" : ". ";
   return new Error(`the model cannot be opened: ${reason}${between}${advice}`, { cause });
 }

@@ -88,5 +88,7 @@ async function printScores({ scores, ...summary }: PreferenceScores, { output, j
   if (!json) return;
   const { left, ...numbers } = summary;
   const rest = output === undefined ? { scores } : { output };
-  process.stdout.write(`${JSON.stringify({ command: "score", pairs: scores.length, ...numbers, leftOut: left, ...rest })}\n`);
+  process.stdout.write(
+    `${JSON.stringify({ command: "score", pairs: scores.length, ...numbers, leftOut: left, ...rest })}\n`,
+  );
 }

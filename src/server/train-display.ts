@@ -23,7 +23,12 @@ export async function showTraining(
   throw new Error("internal: the training ended without a result");
 }
 
-function show(event: Exclude<TrainEvent, { kind: "finished" }>, loss: string, display: Display, training: Training): void {
+function show(
+  event: Exclude<TrainEvent, { kind: "finished" }>,
+  loss: string,
+  display: Display,
+  training: Training,
+): void {
   switch (event.kind) {
     case "rows-left-out":
       training.leftOut = event.rows;
@@ -40,7 +45,8 @@ function show(event: Exclude<TrainEvent, { kind: "finished" }>, loss: string, di
       begin(event, loss, display, training);
       break;
     case "progress":
-      if (event.done === 0 || event.done === event.total) display.line(`${event.phase}: ${event.done} of ${event.total} scored`);
+      if (event.done === 0 || event.done === event.total)
+        display.line(`${event.phase}: ${event.done} of ${event.total} scored`);
       break;
     case "step":
       training.step = event.step;

@@ -18,7 +18,7 @@ import { readConfig } from "./config.js";
 import { createDisplay, type Display, textTable } from "./demo-display.js";
 import { openDirectory } from "./hub-progress.js";
 import { INTERRUPTED, onInterrupt } from "./interrupt.js";
-import { createLog } from "./log.js";
+import { createLog, messageOf } from "./log.js";
 import { memoryLines } from "./memory-lines.js";
 import { ownCommand, shellWord } from "./own-command.js";
 import { showTraining, type Training } from "./train-display.js";
@@ -74,12 +74,13 @@ async function training(
     ...(file !== undefined && { config: file }),
   });
   const parsed = parseTrainConfig({ threads: environment.threads, ...settings }, source);
+  const device = await resolveDevice(parsed.device);
   const texts = await readTrainingTexts(parsed);
   const model = await openDirectory(parsed.model, environment.hub, display, signal);
   const config = { ...parsed, model: model.path };
   const data = await tokenizeData(config, texts);
+  display.line(`device: ${device.reason}`);
   await sayMemory(config, data, display);
-  display.line(`device: ${(await resolveDevice(config.device)).reason}`);
   signal.throwIfAborted();
   const policy = await openPolicy(policyOptionsOf(config));
   try {
@@ -106,13 +107,19 @@ async function* watched(
 
 async function sayMemory(config: TrainConfig, data: TrainingData, display: Display): Promise<void> {
   const row = longestRow(data, config);
-  const memory = await estimateTrainingMemory(policyOptionsOf(config), config.loss, row);
-  for (const line of memoryLines(memory, row, config)) display.line(line);
+  try {
+    const memory = await estimateTrainingMemory(policyOptionsOf(config), config.loss, row);
+    for (const line of memoryLines(memory, row, config)) display.line(line);
+  } catch (error) {
+    // It is advice: what cannot be estimated can still be run.
+    display.line(`memory: no estimate (${messageOf(error)})`);
+  }
 }
 
 function howToGoOn({ checkpoint, step }: Training, interrupted: boolean): string {
   const ended = interrupted ? "Stopped" : "The training ended early";
-  if (checkpoint === undefined) return `${ended}${step ? ` after step ${step}` : ""}; there is no checkpoint, nothing is kept.`;
+  if (checkpoint === undefined)
+    return `${ended}${step ? ` after step ${step}` : ""}; there is no checkpoint, nothing is kept.`;
   return [
     `${ended}${step ? ` after step ${step}` : ""}; the last checkpoint is kept.`,
     `  go on       ${ownCommand()} train --resume ${shellWord(checkpoint)}`,
@@ -131,7 +138,15 @@ function printResult(result: TrainResult, config: TrainConfig, { json, device, s
   const evaluation = result.logHistory.findLast((entry) => entry["eval_loss"] !== undefined);
   if (json) {
     const { logHistory: _, ...rest } = result;
-    const line = { command: "train", loss: config.loss, ...rest, device, metrics: last, evaluation, leftOut: shown.leftOut };
+    const line = {
+      command: "train",
+      loss: config.loss,
+      ...rest,
+      device,
+      metrics: last,
+      evaluation,
+      leftOut: shown.leftOut,
+    };
     process.stdout.write(`${JSON.stringify(line)}\n`);
     return;
   }

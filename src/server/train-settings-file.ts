@@ -73,4 +73,3 @@ export async function keepSettings(outputDir: string, settings: Settings, model:
     .map(([name, value]) => [name, PATHS.includes(name) && typeof value === "string" ? resolve(value) : value]);
   await writeFile(join(outputDir, KEPT_SETTINGS), `${JSON.stringify(Object.fromEntries(entries), null, 2)}\n`);
 }
-

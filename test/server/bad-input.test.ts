@@ -54,7 +54,7 @@ it.each<[string, (directory: string) => Promise<void>, RegExp]>([
       const config = { ...(JSON.parse(await readFile(file, "utf8")) as object), model_type: "mamba" };
       await writeFile(file, JSON.stringify(config));
     },
-    /model_type: expected "llama", found "mamba"[\s\S]*Choose a Llama checkpoint/,
+    /model_type: expected llama, mistral.*found "mamba"[\s\S]*Choose a checkpoint of one of these families/,
   ],
 ])("a model with %s", async (_name, spoil, message) => {
   await expectRefused(demo(["--model", await spoiledModel(spoil)]), message);

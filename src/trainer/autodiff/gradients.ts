@@ -16,19 +16,21 @@ export function gradients(g: GraphBuilder, loss: Value, wrt: readonly Value[]): 
   const segmentEndingAt = new Map(g.segments.map((segment) => [segment.end - 1, segment]));
   const reached = reachedFrom(forward, wrt);
   const total = new Map<Value, Value>([[loss, g.scalar(1)]]);
-  let again: ReadonlyMap<Value, Value> = new Map();
+  let open: { readonly start: number; readonly again: ReadonlyMap<Value, Value> } = { start: 0, again: new Map() };
   g.scope("grad", () => {
     for (let i = forward.length - 1; i >= 0; i -= 1) {
       const segment = segmentEndingAt.get(i);
       const dy = segment === undefined ? undefined : total.get(segment.output);
-      if (segment !== undefined && dy !== undefined) again = recompute(g, forward, segment, dy);
+      if (segment !== undefined && dy !== undefined) {
+        open = { start: segment.start, again: recompute(g, forward, segment, dy) };
+      } else if (i < open.start) open = { start: 0, again: new Map() };
       const node = forward[i] as Node;
       const dys = node.outputs.map((output) => total.get(output));
       if (dys.every((gradient) => gradient === undefined)) continue;
       const wants = (input: number): boolean => reached.has(node.inputs[input] as Value);
       if (!node.inputs.some((_, input) => wants(input))) continue;
       g.scope(node.name, () => {
-        differentiate(g, substitute(node, again), dys, wants).forEach((gradient, input) => {
+        differentiate(g, substitute(node, open.again), dys, wants).forEach((gradient, input) => {
           const target = node.inputs[input] as Value;
           if (gradient === undefined || !wants(input)) return;
           const sum = total.get(target);
@@ -45,14 +47,16 @@ export function gradients(g: GraphBuilder, loss: Value, wrt: readonly Value[]): 
 }
 
 /**
- * Emits a segment's nodes once more. Its inputs pass through a reshape to the shape that `dy` has at run time: the copy
- * cannot start before `dy` is there, and is no common subexpression of the first pass.
+ * Emits once more what a segment computes from its inputs. These pass through a reshape that waits for `dy`: the copy
+ * cannot start before, and is no common subexpression of the first pass.
  */
 function recompute(g: GraphBuilder, forward: readonly Node[], segment: Segment, dy: Value): Map<Value, Value> {
-  const again = new Map(segment.inputs.map((input) => [input, g.reshapeLike(input, dy)]));
+  const again = new Map(segment.inputs.map((input) => [input, g.reshapeAfter(input, dy)]));
   for (const node of forward.slice(segment.start, segment.end)) {
     const { op, inputs, attributes, name } = node;
-    const copies = g.emit(op, inputs.map((input) => again.get(input) ?? input), attributes, `again/${name}`);
+    if (!inputs.some((input) => again.has(input))) continue;
+    const swapped = inputs.map((input) => again.get(input) ?? input);
+    const copies = g.emit(op, swapped, attributes, `again/${name}`);
     node.outputs.forEach((output, i) => {
       again.set(output, copies[i] as Value);
     });

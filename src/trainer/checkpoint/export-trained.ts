@@ -65,8 +65,7 @@ const WRITERS: Readonly<Record<ExportFormat, (options: ExportOptions) => Promise
 async function writePlainAdapter({ adapter: source, output, baseModelName }: ExportOptions): Promise<void> {
   const adapter = await readAdapterDir(source);
   const { revision, ...config } = adapter.config;
-  const named =
-    baseModelName === undefined ? adapter.config : { ...config, baseModelNameOrPath: baseModelName };
+  const named = baseModelName === undefined ? adapter.config : { ...config, baseModelNameOrPath: baseModelName };
   const present = new Set(await readdir(source));
   await writeStagedDirectory(output, async (staging) => {
     await writeAdapterFiles(staging, { ...adapter, config: named });

@@ -9,7 +9,13 @@ export {
   writeAdapterFiles,
 } from "./adapter-dir.js";
 export { type ExpectedTensor, expectedTensors, openCheckpointDir, writeModelDir } from "./checkpoint-dir.js";
-export { EXPORT_FORMATS, type Exported, type ExportFormat, type ExportOptions, exportTrained } from "./export-trained.js";
+export {
+  EXPORT_FORMATS,
+  type Exported,
+  type ExportFormat,
+  type ExportOptions,
+  exportTrained,
+} from "./export-trained.js";
 export { type GgufAdapterOptions, writeGgufAdapter } from "./gguf-adapter.js";
 export { type MergeOptions, mergeAdapter } from "./merge-adapter.js";
 export { parseModelConfig, toConfigJson } from "./model-config.js";

@@ -22,6 +22,7 @@ export class GraphBuilder {
   private readonly names: Map<string, number>;
   private readonly inlineConstants: Map<string, Value>;
   private readonly allSegments: Segment[] = [];
+  private insideSegment = false;
   private path: readonly string[] = [];
 
   /** `outer` is the builder around the body of a loop: names are unique across both, and constants are shared. */
@@ -51,13 +52,20 @@ export class GraphBuilder {
 
   /**
    * Marks what `body` emits as a segment that backward computes a second time from `inputs`, so that nothing inside it
-   * is kept (gradient checkpointing: Chen et al. 2016, arXiv 1604.06174). `body` gives the one value that leaves it.
+   * is kept (gradient checkpointing: Chen et al. 2016, arXiv 1604.06174). `body` gives the one value that leaves it. A
+   * segment within a segment is part of the outer one.
    */
   segment(inputs: readonly Value[], body: () => Value): Value {
-    const start = this.allNodes.length;
-    const output = body();
-    this.allSegments.push({ start, end: this.allNodes.length, inputs, output });
-    return output;
+    if (this.insideSegment) return body();
+    this.insideSegment = true;
+    try {
+      const start = this.allNodes.length;
+      const output = body();
+      this.allSegments.push({ start, end: this.allNodes.length, inputs, output });
+      return output;
+    } finally {
+      this.insideSegment = false;
+    }
   }
 
   get segments(): readonly Segment[] {
@@ -275,6 +283,16 @@ export class GraphBuilder {
 
   /** Reshape to the shape that `like` has at run time. */
   reshapeLike = (x: Value, like: Value): Value => this.one("Reshape", [x, this.shapeOf(like)], { shape: like.shape });
+  /** `x` as it is, once `other` is there: its shape is put together from that of `other`, whose symbolic dims it shares. */
+  reshapeAfter(x: Value, other: Value): Value {
+    const shape = this.shapeOf(other);
+    const dims = x.shape.map((dim) => {
+      if (typeof dim === "number") return this.int64s([dim]);
+      const index = other.shape.indexOf(dim);
+      return index < 0 ? this.int64s([-1]) : this.gather(shape, this.int64s([index]));
+    });
+    return this.one("Reshape", [x, this.concat(dims, 0)], { shape: x.shape });
+  }
   /** Broadcast to the shape that `like` has at run time. */
   expandLike = (x: Value, like: Value): Value => this.one("Expand", [x, this.shapeOf(like)], { shape: like.shape });
   zerosLike = (like: Value): Value =>

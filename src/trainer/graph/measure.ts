@@ -138,9 +138,21 @@ class Measurement {
       });
       this.shapes.set(output, shape as Sizes);
     });
-    if (node.op === "Shape") {
-      this.contents.set(node.outputs[0] as Value, this.shape(node.inputs[0] as Value));
+    const numbers = this.shapeNumbers(node);
+    if (numbers !== undefined) this.contents.set(node.outputs[0] as Value, numbers);
+  }
+
+  /** What a node gives that reads shapes and puts them together; undefined for any other. */
+  private shapeNumbers(node: Node): Sizes | undefined {
+    const [first, second] = node.inputs as readonly [Value, Value?];
+    if (node.op === "Shape") return this.shape(first);
+    if (node.outputs[0]?.dtype !== "int64") return undefined;
+    if (node.op === "Concat") return node.inputs.flatMap((input) => this.integers(input));
+    const known = this.contents.get(first);
+    if (node.op === "Gather" && known !== undefined && second !== undefined) {
+      return this.integers(second).map((index) => known.at(index) as number);
     }
+    return undefined;
   }
 
   /** The shared rules on numbers, but for the ops whose rule repeats what the builder was told. */

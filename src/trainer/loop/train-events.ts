@@ -1,5 +1,5 @@
 /** @file What a training reports while it runs; command line, tools and tests read the same events. */
-import type { StepMetrics } from "../run/policy.js";
+import type { PolicyInfo, StepMetrics } from "../run/policy.js";
 import type { RowProblem } from "../text/index.js";
 
 /** Something a user should look at, in one plain sentence with the way out. */
@@ -35,6 +35,7 @@ export type TrainEvent =
       /** Steps taken before: of the checkpoint, or 0. */
       readonly step: number;
       readonly totalSteps: number;
+      readonly info: PolicyInfo;
       readonly resumedFrom?: string;
     }
   | {

@@ -19,7 +19,7 @@ import type { TrainConfig } from "./train-config.js";
 import type { LogEntry, TrainEvent, TrainResult } from "./train-events.js";
 import { freshProgress, type Progress, toTrainerState } from "./trainer-state.js";
 import { type TrainingData, tokensOf } from "./training-data.js";
-import { planTraining, type TrainingPlan } from "./training-plan.js";
+import { identityDifferences, planTraining, type TrainingPlan } from "./training-plan.js";
 
 type Row = TokenizedPair | LabelledTokens;
 
@@ -69,6 +69,7 @@ export async function* trainOn(
     rowsPerStep: plan.rowsPerStep,
     step: progress.step,
     totalSteps: plan.totalSteps,
+    info: policy.info,
     ...(training.resumedFrom !== undefined && { resumedFrom: training.resumedFrom }),
   };
   yield* say(training, diagnoseData(data, plan.rows.train.length));
@@ -85,6 +86,8 @@ export async function* trainOn(
   return result;
 }
 
+const OTHER_BITS = "the results may differ in their last bits from those of an unbroken run";
+
 type Begin = Pick<Training, "policy" | "config" | "plan" | "signal" | "now">;
 
 /** A new output directory, or the policy and the files as a checkpoint has them. */
@@ -98,6 +101,8 @@ async function* begin(parts: Begin): AsyncGenerator<TrainEvent, Training> {
   } else {
     const point = yield* resumePoint(config);
     refuseOtherTraining(point, plan);
+    const other = identityDifferences(point.saved.arithmetic, plan.arithmetic);
+    if (other.length > 0) yield { kind: "notice", message: `${OTHER_BITS} (${other.join("; ")})` };
     await policy.loadCheckpoint(point.path);
     progress = point.saved.progress;
     resumedFrom = point.path;

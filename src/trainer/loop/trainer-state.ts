@@ -54,6 +54,7 @@ const stateSchema = z.object({
     identity: z.record(z.string(), z.unknown()),
     identity_hash: z.string(),
     text_settings: z.record(z.string(), z.unknown()),
+    arithmetic: z.record(z.string(), z.unknown()),
     reference_id: nullable(z.string()),
     pending_metrics: z.array(metrics),
     evaluation_due: z.boolean(),
@@ -91,6 +92,7 @@ export function toTrainerState(progress: Progress, plan: TrainingPlan, config: T
       identity: plan.identity,
       identity_hash: plan.identityHash,
       text_settings: plan.textSettings,
+      arithmetic: plan.arithmetic,
       reference_id: progress.referenceId ?? null,
       pending_metrics: progress.pending,
       evaluation_due: progress.evaluationDue,
@@ -103,6 +105,7 @@ export interface SavedTraining {
   readonly progress: Progress;
   readonly identity: Identity;
   readonly textSettings: Identity;
+  readonly arithmetic: Identity;
 }
 
 /** Checks every byte of a checkpoint and reads where its training was. Throws where it is damaged, or no training's. */
@@ -120,6 +123,7 @@ export async function readTraining(directory: string): Promise<SavedTraining> {
   return {
     identity: own.identity,
     textSettings: own.text_settings,
+    arithmetic: own.arithmetic,
     progress: {
       step: own.cursor.step,
       tokens: state.num_input_tokens_seen,

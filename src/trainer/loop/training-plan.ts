@@ -19,6 +19,8 @@ export interface TrainingPlan {
   readonly identityHash: string;
   /** Settings of the tokenizer's side. They matter through the rows alone, and are kept to explain rows that differ. */
   readonly textSettings: Identity;
+  /** In which order numbers are added up: another one gives the same training but for the last bits. */
+  readonly arithmetic: Identity;
   readonly usesReference: boolean;
   optionsAt(index: number): StepOptions;
   isLogged(step: number): boolean;
@@ -48,6 +50,12 @@ export function planTraining(info: PolicyInfo, data: TrainingData, config: Train
     identity,
     identityHash: createHash("sha256").update(JSON.stringify(identity)).digest("hex"),
     textSettings: textSettingsOf(config),
+    arithmetic: {
+      device: info.device,
+      threads: config.threads ?? null,
+      max_tokens_per_micro_batch: config.maxTokensPerMicroBatch,
+      gradient_checkpointing: config.gradientCheckpointing,
+    },
     usesReference: needsReference(config.loss),
     optionsAt: (index) => ({ ...stepOptionsOf(config), learningRate: learningRateAt(schedule, index + 1) }),
     isLogged: (step) => step % config.loggingSteps === 0 || last(step),

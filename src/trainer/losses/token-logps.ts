@@ -7,6 +7,8 @@ export const LABEL_CHUNK = 128;
 /** The output head: a matrix [vocabulary, hidden], and rows that replace or extend it where tokens are trained. */
 export interface Head {
   readonly weight: Value;
+  /** Rows of `weight` by token id; `g` may be a loop's body. */
+  readonly gather: (g: GraphBuilder, ids: Value) => Value;
   readonly rows?: {
     /** Token ids of the rows; ids past the vocabulary extend it. */
     readonly indices: readonly number[];
@@ -25,13 +27,7 @@ export type HeadGradients = "none" | "hidden" | "hidden+head";
  * ∂logp/∂x = W[target] - softmax(x·Wᵀ)·W does not depend on the loss above, so each chunk of {@link LABEL_CHUNK} rows
  * makes it at once, and no logits outlive their chunk. A trained W computes its chunks again in backward.
  */
-export function tokenLogps(
-  g: GraphBuilder,
-  hidden: Value,
-  head: Head,
-  targets: Value,
-  wanted: HeadGradients,
-): Value {
+export function tokenLogps(g: GraphBuilder, hidden: Value, head: Head, targets: Value, wanted: HeadGradients): Value {
   return g.scope("token_logps", () => {
     const width = hidden.shape[1] as number;
     const x = g.reshape(hidden, ["chunks", LABEL_CHUNK, width]);
@@ -101,10 +97,10 @@ function trainedColumns(g: GraphBuilder, x: Value, rows: NonNullable<Head["rows"
 }
 
 /** W[target], [C, hidden], from whichever matrix holds the row. */
-function targetRows(g: GraphBuilder, { weight, rows }: Head, targets: Value, hit: Value | undefined): Value {
-  if (rows === undefined || hit === undefined) return g.gather(weight, targets);
+function targetRows(g: GraphBuilder, { weight, gather, rows }: Head, targets: Value, hit: Value | undefined): Value {
+  if (rows === undefined || hit === undefined) return gather(g, targets);
   const last = g.int32Scalar((weight.shape[0] as number) - 1);
-  const frozen = g.gather(weight, g.min(targets, last));
+  const frozen = gather(g, g.min(targets, last));
   const isTrained = g.equal(g.reduceMax(hit, [-1], true), g.scalar(1)); // [C, 1]
   return g.where(isTrained, g.matmul(hit, rows.weight), frozen);
 }

@@ -63,9 +63,12 @@ export function attention(
 
   const rows = groupedRows(config, time);
   const grouped = g.reshape(query, [batch, numKeyValueHeads, rows, headDim]);
-  const scores = g.fusedMatMul(grouped, key, { transB: true, alpha: config.queryScale }); // [B, KV, G·T, S]
-  const weights = g.softmax(g.add(scores, bias));
-  const mixed = g.reshape(g.matmul(weights, value), [batch, numAttentionHeads, time, headDim]);
-  const merged = g.reshape(g.transpose(mixed, [0, 2, 1, 3]), [batch, time, numAttentionHeads * headDim]);
+  // Scores are the largest thing that a step would keep, and cheap: backward computes them again.
+  const mixed = g.segment([grouped], () => {
+    const scores = g.fusedMatMul(grouped, key, { transB: true, alpha: config.queryScale }); // [B, KV, G·T, S]
+    return g.matmul(g.softmax(g.add(scores, bias)), value);
+  });
+  const perHead = g.reshape(mixed, [batch, numAttentionHeads, time, headDim]);
+  const merged = g.reshape(g.transpose(perHead, [0, 2, 1, 3]), [batch, time, numAttentionHeads * headDim]);
   return { y: linear(g, parameters, `${module}.o_proj`, merged, config.outputBias), present: { key, value } };
 }

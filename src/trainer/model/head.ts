@@ -6,14 +6,16 @@ import type { Parameters, TokenRows } from "./parameters.js";
 /** The matrix of the head [vocabulary, hidden], and the rows of single tokens that replace some of its own or follow them. */
 export interface HeadWeights {
   readonly weight: Value;
+  /** Rows of `weight` by token id; `g` may be a loop's body. */
+  readonly gather: (g: GraphBuilder, ids: Value) => Value;
   readonly rows?: TokenRows;
 }
 
 /** Rows of the embedding: ids int32 [batch, time] -> [batch, time, hidden]. Ids past the vocabulary need trained rows. */
 export function embed(g: GraphBuilder, config: ModelConfig, parameters: Parameters, ids: Value): Value {
-  const frozen = parameters.weight("model.embed_tokens.weight");
+  const lookUp = (tokens: Value): Value => parameters.rows(g, "model.embed_tokens.weight", tokens);
   const rows = parameters.tokenRows("model.embed_tokens");
-  if (rows === undefined) return g.gather(frozen, ids);
+  if (rows === undefined) return lookUp(ids);
   return g.scope("embed_tokens", () => {
     const indices = g.constant("token_rows/ids", "int32", [rows.indices.length], {
       kind: "inline",
@@ -23,7 +25,7 @@ export function embed(g: GraphBuilder, config: ModelConfig, parameters: Paramete
     const hit = g.cast(g.equal(g.reshape(ids, [...(ids.shape as Dim[]), 1]), indices), "float32");
     const isTrained = g.equal(g.reduceMax(hit, [-1], true), g.scalar(1));
     const known = g.min(ids, g.int32Scalar(config.vocabSize - 1)); // a new id must not index the frozen matrix
-    return g.where(isTrained, g.matmul(hit, rows.weight), g.gather(frozen, known));
+    return g.where(isTrained, g.matmul(hit, rows.weight), lookUp(known));
   });
 }
 
@@ -35,9 +37,13 @@ export function headName({ tieWordEmbeddings }: Pick<ModelConfig, "tieWordEmbedd
 /** The head; tied models use the embedding and its trained rows. */
 export function headOf(config: ModelConfig, parameters: Parameters): HeadWeights {
   const module = config.tieWordEmbeddings ? "model.embed_tokens" : "lm_head";
-  const weight = parameters.weight(`${module}.weight`);
+  const name = headName(config);
   const rows = parameters.tokenRows(module);
-  return rows === undefined ? { weight } : { weight, rows };
+  return {
+    weight: parameters.weight(name),
+    gather: (g, ids) => parameters.rows(g, name, ids),
+    ...(rows !== undefined && { rows }),
+  };
 }
 
 /** Logits of hidden rows: [.., hidden] -> [.., vocabulary + new rows]. */

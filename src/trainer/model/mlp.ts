@@ -18,6 +18,9 @@ const ACTIVATIONS: { readonly [K in Activation]: (g: GraphBuilder, x: Value) => 
 export function mlp(g: GraphBuilder, config: ModelConfig, parameters: Parameters, module: string, x: Value): Value {
   const gate = linear(g, parameters, `${module}.gate_proj`, x, config.mlpBias);
   const up = linear(g, parameters, `${module}.up_proj`, x, config.mlpBias);
-  const activated = ACTIVATIONS[config.hiddenAct](g, gate);
-  return linear(g, parameters, `${module}.down_proj`, g.mul(activated, up), config.mlpBias);
+  // Of all that lies between gate and down, a step keeps nothing: it is elementwise, and as wide as the layer.
+  return g.segment([gate], () => {
+    const activated = ACTIVATIONS[config.hiddenAct](g, gate);
+    return linear(g, parameters, `${module}.down_proj`, g.mul(activated, up), config.mlpBias);
+  });
 }

@@ -40,6 +40,8 @@ export interface TokenRows {
 export interface Parameters {
   /** Float32 value of a tensor, trained or frozen. */
   weight(name: string): Value;
+  /** Float32 rows of a matrix, read from the stored dtype, so that no float32 copy of a frozen one is held for it. `g` may be a loop's body. */
+  rows(g: GraphBuilder, name: string, ids: Value): Value;
   /** E.g. "model.layers.0.self_attn.q_proj"; undefined where the layer has no adapter. */
   lora(module: string): LoraMatrices | undefined;
   /** Of "model.embed_tokens" or "lm_head". */
@@ -162,18 +164,24 @@ export function openParameters(
     layout.entries.map((entry) => entry.size),
   );
   const trained = new Map(layout.entries.map((entry, i) => [entry.name, g.reshape(parts[i] as Value, entry.shape)]));
-  const frozen = new Map<string, Value>();
+  const frozen = new Map<string, { readonly stored: Value; readonly value: Value }>();
+  const openFrozen = (name: string) => {
+    const known = frozen.get(name);
+    if (known !== undefined) return known;
+    const entry = checkpoint.tensors.get(name);
+    if (entry === undefined) throw new Error(`internal: the checkpoint has no tensor ${name}`);
+    const stored = storedWeight(g, entry);
+    const weight = { stored, value: g.cast(stored, "float32") }; // folded once, when the session is made
+    frozen.set(name, weight);
+    return weight;
+  };
   const dropout = loraDropout(g, options.noise, options.dropout ?? 0);
   const index = new Map(layout.entries.map((entry, i) => [entry.name, i]));
   return {
-    weight(name) {
-      const known = trained.get(name) ?? frozen.get(name);
-      if (known !== undefined) return known;
-      const entry = checkpoint.tensors.get(name);
-      if (entry === undefined) throw new Error(`internal: the checkpoint has no tensor ${name}`);
-      const value = frozenWeight(g, entry);
-      frozen.set(name, value);
-      return value;
+    weight: (name) => trained.get(name) ?? openFrozen(name).value,
+    rows(at, name, ids) {
+      const known = trained.get(name);
+      return known === undefined ? at.cast(at.gather(openFrozen(name).stored, ids), "float32") : at.gather(known, ids);
     },
     lora(module) {
       const a = trained.get(`${module}.lora_A.weight`);
@@ -195,17 +203,9 @@ export function openParameters(
 
 const FLOAT_DTYPES = { F32: "float32", F16: "float16", BF16: "bfloat16" } as const;
 
-function frozenWeight(g: GraphBuilder, entry: TensorEntry): Value {
-  if (entry.dtype !== "F32" && entry.dtype !== "F16" && entry.dtype !== "BF16") {
-    throw new Error(`tensor ${entry.name} has dtype ${entry.dtype}; expected F32, F16 or BF16`);
+function storedWeight(g: GraphBuilder, { name, dtype, shape, file, offset, byteLength }: TensorEntry): Value {
+  if (dtype !== "F32" && dtype !== "F16" && dtype !== "BF16") {
+    throw new Error(`tensor ${name} has dtype ${dtype}; expected F32, F16 or BF16`);
   }
-  const { offset, byteLength } = entry;
-  const file = basename(entry.file);
-  const stored = g.constant(entry.name, FLOAT_DTYPES[entry.dtype], entry.shape, {
-    kind: "file",
-    file,
-    offset,
-    byteLength,
-  });
-  return g.cast(stored, "float32"); // folded once, when the session is made
+  return g.constant(name, FLOAT_DTYPES[dtype], shape, { kind: "file", file: basename(file), offset, byteLength });
 }

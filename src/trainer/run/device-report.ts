@@ -20,13 +20,16 @@ export interface DeviceReport {
 
 const DEVICES: readonly Device[] = ["cpu", "cuda", "webgpu"];
 
+const UNTESTED = "its provider is there, but training on it has not been compared with the CPU's results";
+
 /** Looks things up; no session is opened. */
 export async function deviceReport(): Promise<DeviceReport> {
   const facts = await deviceFacts();
   const devices = DEVICES.map((device): DeviceStatus => {
     try {
-      const { tested, reason } = chooseDevice(device, facts);
-      return { device, status: tested ? "ok" : "untested", reason };
+      const { tested } = chooseDevice(device, facts);
+      if (!tested) return { device, status: "untested", reason: UNTESTED };
+      return { device, status: "ok", reason: device === "cpu" ? "always there" : facts.gpus.join(", ") };
     } catch (error) {
       return { device, status: "unavailable", reason: (error as Error).message };
     }

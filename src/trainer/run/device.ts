@@ -1,5 +1,6 @@
 /** @file Where a model runs: what was asked for, what the machine can do, and the reason of the choice in words. */
 import type { InferenceSession } from "onnxruntime-node";
+import type { Graph, Node } from "../graph/index.js";
 import { type DeviceFacts, deviceFacts } from "./device-facts.js";
 import type { DeviceChoice } from "./policy.js";
 
@@ -9,20 +10,48 @@ export interface ChosenDevice {
   readonly device: Device;
   /** E.g. "cpu: no NVIDIA GPU was found". */
   readonly reason: string;
-  /** Whether training on this device has been run and compared with the CPU's results. */
+  /** Whether training on such a device has been compared with the CPU's results. */
   readonly tested: boolean;
-  /** For the options of a session. Nodes without a kernel on the device run on the CPU. */
-  readonly executionProviders: readonly InferenceSession.ExecutionProviderConfig[];
 }
 
-/** "auto" takes none that is false here. */
-const TESTED: Readonly<Record<Device, boolean>> = { cpu: true, cuda: false, webgpu: false };
-
-const PROVIDERS: Readonly<Record<Device, readonly InferenceSession.ExecutionProviderConfig[]>> = {
-  cpu: ["cpu"],
-  cuda: [{ name: "cuda", deviceId: 0 }, "cpu"],
-  webgpu: [{ name: "webgpu", validationMode: "basic" }, "cpu"],
+/** How far a device has not been tested; "auto" takes none that is listed. */
+const UNTESTED: Readonly<Partial<Record<Device, string>>> = {
+  cuda: "untested: where its nodes run has been checked, not what they give",
+  webgpu: "tested on a software adapter only",
 };
+
+type Providers = readonly InferenceSession.ExecutionProviderConfig[];
+
+/** For the options of the session that runs `graph`. Nodes without a kernel on the device run on the CPU. */
+export function executionProviders(device: Device, graph: Graph): Providers {
+  switch (device) {
+    case "cpu":
+      return ["cpu"];
+    case "cuda":
+      return [{ name: "cuda", deviceId: 0 }, "cpu"];
+    case "webgpu":
+      return [{ name: "webgpu", forceCpuNodeNames: graph.nodes.filter(failsOnWebgpu).map(({ name }) => name) }, "cpu"];
+  }
+}
+
+/** Buffers that one shader may bind, less some to spare; WebGPU guarantees 8. */
+const SHADER_BUFFERS = 6;
+
+/** Nodes that have a kernel in onnxruntime-node 1.29.0's WebGPU provider, and fail or give wrong numbers there. */
+function failsOnWebgpu({ op, inputs, outputs }: Node): boolean {
+  switch (op) {
+    case "Split":
+      return outputs.length > SHADER_BUFFERS;
+    // Its second output is not 1 / rms.
+    case "SimplifiedLayerNormalization":
+      return true;
+    // Rows of a weight that lies in a file come out as noise.
+    case "Gather":
+      return inputs[0]?.source.kind === "constant";
+    default:
+      return false;
+  }
+}
 
 /** Throws where a device was asked for by name and cannot be had; the message lists all that is missing. */
 export async function resolveDevice(choice: DeviceChoice = "auto"): Promise<ChosenDevice> {
@@ -44,16 +73,16 @@ export function chooseDevice(choice: DeviceChoice, facts: DeviceFacts): ChosenDe
   }
   if (facts.gpus.length === 0) return chosen("cpu", "no NVIDIA GPU was found");
   if (problems.length > 0) return chosen("cpu", problems.join("; "));
-  if (!TESTED.cuda) {
-    return chosen("cpu", `${facts.gpus[0]} could be used, but CUDA is untested here: ask for it with --device cuda`);
+  if (UNTESTED.cuda !== undefined) {
+    return chosen("cpu", `${facts.gpus[0]} could be used, but CUDA is untested: ask for it with --device cuda`);
   }
   return chosen("cuda", `${facts.gpus.join(", ")} and the CUDA provider were found`);
 }
 
-function chosen(device: Device, reason: string): ChosenDevice {
-  const tested = TESTED[device];
-  const warning = tested ? "" : " (untested: compare its first losses with --device cpu)";
-  return { device, reason: `${device}: ${reason}${warning}`, tested, executionProviders: PROVIDERS[device] };
+function chosen(device: Device, why: string): ChosenDevice {
+  const untested = UNTESTED[device];
+  const warning = untested === undefined ? "" : ` (${untested}; compare its first losses with those of --device cpu)`;
+  return { device, reason: `${device}: ${why}${warning}`, tested: untested === undefined };
 }
 
 /** All that stands between this machine and CUDA, each with what to do. */

@@ -10,6 +10,7 @@ export {
   type TrainingMemory,
 } from "./memory-estimate.js";
 export type {
+  BaseModel,
   DeviceChoice,
   GenerateOptions,
   GenerateRequest,
@@ -28,4 +29,4 @@ export type {
   Weights,
 } from "./policy.js";
 export { needsReference } from "./train-feeds.js";
-export { type BaseModel, baseModelOf, readAdapterSpec } from "./trained-files.js";
+export { baseModelOf, readAdapterSpec } from "./trained-files.js";

@@ -1,17 +1,11 @@
 /** @file The policy inside the engine process: theta and its moments, and what a step does with them. */
-import { readFile, realpath } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
-import {
-  type CheckpointDir,
-  expectedTensors,
-  openCheckpointDir,
-  readVerified,
-  writeDurably,
-} from "../checkpoint/index.js";
-import { loraScale, type ThetaLayout, thetaLayout } from "../model/index.js";
+import { dirname } from "node:path";
+import { type CheckpointDir, expectedTensors, openCheckpointDir } from "../checkpoint/index.js";
+import { loraScale, type ThetaLayout, type TrainableSpec, thetaLayout } from "../model/index.js";
 import type { TokenizedPair } from "../text/types.js";
 import { collate, type MicroBatch } from "./collate.js";
+import { type ChosenDevice, resolveDevice } from "./device.js";
 import { type GeneratorHooks, generate } from "./generator.js";
 import { initialTheta } from "./initial-theta.js";
 import type {
@@ -26,6 +20,7 @@ import type {
   TrainBatch,
   Weights,
 } from "./policy.js";
+import { type PolicyVectors, readPolicyState, writePolicyState } from "./policy-state.js";
 import { ProgramShelf } from "./program-shelf.js";
 import { preferenceOutputs } from "./programs.js";
 import { stepNoise } from "./random.js";
@@ -41,7 +36,8 @@ import {
   stepWeights,
   vectorFeed,
 } from "./train-feeds.js";
-import { readTrained, readVectors, writeTrained, writeVectors } from "./trained-files.js";
+import { readTrained, writeTrained } from "./trained-files.js";
+import { refuseUnfitBatch } from "./unfit-batch.js";
 
 const NEXT_VECTORS = ["next_theta", "next_m", "next_v"] as const;
 
@@ -58,16 +54,9 @@ export interface RunHooks {
   readonly onFinished?: (count: number) => void;
 }
 
-interface Vectors {
-  readonly theta: Float32Array;
-  /** First and second moment, as long as theta. */
-  readonly m: Float32Array;
-  readonly v: Float32Array;
-}
-
 /** Owns the sessions. All methods block the thread while ONNX Runtime works; that is why this lives in a process of its own. */
 export class LocalPolicy {
-  private vectors: Vectors;
+  private vectors: PolicyVectors;
   /** Until {@link markReference} takes another: the weights that the policy was opened with. */
   private reference: Float32Array;
   private step = 0;
@@ -80,6 +69,7 @@ export class LocalPolicy {
     /** The bare model: LoRA's B is zero, or all weights as the checkpoint has them. */
     private readonly base: Float32Array,
     private readonly modelHash: string,
+    private readonly device: ChosenDevice,
   ) {
     this.vectors = freshVectors(base);
     this.reference = base;
@@ -88,18 +78,22 @@ export class LocalPolicy {
   static async open(options: PolicyOptions): Promise<LocalPolicy> {
     const checkpoint = await openCheckpointDir(options.model);
     const { trainable } = options;
+    const device = await resolveDevice(options.device);
     const layout = thetaLayout(expectedTensors(checkpoint.config), checkpoint.config, trainable);
     const base = await initialTheta(checkpoint, layout, trainable, options.seed);
     const programs = new ProgramShelf(
       { checkpoint, layout, loraScale: loraScale(trainable) },
       {
         gradientCheckpointing: options.gradientCheckpointing ?? false,
-        loraDropout: trainable.kind === "lora" ? (trainable.loraDropout ?? 0) : 0,
+        loraDropout: loraDropout(trainable),
       },
-      // The graph points into the weight files by name; ONNX Runtime refuses a folder that is reached by a link.
-      { weightsFolder: await realpath(checkpoint.path), threads: options.threads ?? defaultThreads() },
+      {
+        weightsFolder: weightsFolder(checkpoint),
+        threads: options.threads ?? defaultThreads(),
+        device: device.device,
+      },
     );
-    return new LocalPolicy(options, checkpoint, layout, programs, base, await checkpoint.hash());
+    return new LocalPolicy(options, checkpoint, layout, programs, base, await checkpoint.hash(), device);
   }
 
   info(): PolicyInfo {
@@ -112,7 +106,8 @@ export class LocalPolicy {
       modelHash: this.modelHash,
       parameters,
       trainedParameters: this.layout.length,
-      device: "cpu",
+      device: this.device.device,
+      deviceReason: this.device.reason,
       sessionMs: this.programs.sessionMs,
       peakRssMb: process.resourceUsage().maxRSS / 1024,
     };
@@ -124,7 +119,7 @@ export class LocalPolicy {
 
   /** One optimizer step over the whole batch. Nothing changes where loss or gradients are not finite. */
   async trainStep(batch: TrainBatch, options: StepOptions, { betweenRuns }: RunHooks): Promise<StepMetrics> {
-    refuseUnfitBatch(batch, options);
+    refuseUnfitBatch(batch, options, this.checkpoint.config.maxPositionEmbeddings);
     const program = await this.programs.train(options.loss);
     const micro = collate(batch.pairs, batch.texts, stepWeights(batch, options), options.maxTokens);
     const outputs = ["loss", ...(hasNll(batch, options) ? ["nll"] : []), ...preferenceOutputs(options.loss)];
@@ -134,14 +129,20 @@ export class LocalPolicy {
       await betweenRuns();
       const isLast = i === micro.length - 1;
       const feeds = { ...this.trainFeeds(rows, i, batch, options), gradient };
-      const result = await program.run(feeds, [...outputs, ...(isLast ? ["grad_norm", ...NEXT_VECTORS] : ["sum_gradient"])]);
-      sums.add(result, needsReference(options.loss) ? rows.pairs.map((pair) => batch.reference?.[pair] as PairScore) : []);
+      const result = await program.run(feeds, [
+        ...outputs,
+        ...(isLast ? ["grad_norm", ...NEXT_VECTORS] : ["sum_gradient"]),
+      ]);
+      sums.add(
+        result,
+        needsReference(options.loss) ? rows.pairs.map((pair) => batch.reference?.[pair] as PairScore) : [],
+      );
       if (!isLast) {
         gradient = result["sum_gradient"] as Feed;
         continue;
       }
       const metrics = sums.metrics(options);
-      if (!isFinite(metrics)) throw await this.nonFinite(program, feeds, metrics);
+      if (!isTaken(metrics)) throw await this.nonFinite(program, feeds, metrics);
       this.adopt(result);
       return metrics;
     }
@@ -179,45 +180,28 @@ export class LocalPolicy {
 
   async saveCheckpoint(directory: string, state: Readonly<Record<string, unknown>>): Promise<string> {
     const { theta } = this.vectors;
-    const vectors: Record<string, Float32Array> = { ...this.vectors };
-    if (this.reference !== this.base) vectors["reference"] = this.reference;
-    await writeDurably(
-      directory,
-      [
-        (staging) => writeTrained(staging, this.checkpoint, this.options.trainable, this.layout, theta, this.options),
-        (staging) => writeVectors(staging, vectors, { ...state, global_step: this.step }),
-      ],
-      this.identity(),
-    );
+    await writePolicyState(directory, {
+      identity: this.identity(),
+      vectors: this.reference === this.base ? this.vectors : { ...this.vectors, reference: this.reference },
+      state: { ...state, global_step: this.step },
+      writeTrained: (staging) => this.writeTrained(staging, theta),
+    });
     return directory;
   }
 
   /** Refuses a checkpoint of another base model or layout before it reads any vector. */
   async loadCheckpoint(directory: string): Promise<Readonly<Record<string, unknown>>> {
-    const { path, identity } = await readVerified(directory);
-    const mine = this.identity();
-    const differences = Object.entries(mine).filter(
-      ([key, value]) => JSON.stringify(identity[key]) !== JSON.stringify(value),
-    );
-    if (differences.length > 0) {
-      const list = differences.map(
-        ([key, value]) => `${key}: expected ${JSON.stringify(value)}, found ${JSON.stringify(identity[key])}`,
-      );
-      throw new Error(
-        `${directory} belongs to another model or training set-up:\n  - ${list.join("\n  - ")}\nOpen the policy as it was then, or start anew.`,
-      );
-    }
-    const { theta, m, v, reference } = await readVectors(path, ["theta", "m", "v"], ["reference"], this.layout.length);
-    const state = JSON.parse(await readFile(join(path, "trainer_state.json"), "utf8")) as { global_step: number };
-    this.vectors = { theta, m, v };
-    this.reference = reference ?? this.base;
+    const { vectors, state } = await readPolicyState(directory, this.identity(), this.layout.length);
+    const { reference = this.base, ...own } = vectors;
+    this.vectors = own;
+    this.reference = reference;
     this.step = state.global_step;
     return state;
   }
 
   /** A PEFT adapter directory where LoRA is trained, a model directory otherwise. */
   async saveAdapter(directory: string): Promise<void> {
-    await writeTrained(directory, this.checkpoint, this.options.trainable, this.layout, this.vectors.theta, this.options);
+    await this.writeTrained(directory, this.vectors.theta);
   }
 
   /** Takes over the matrices of a PEFT adapter; throws where rank or targets differ, naming them. */
@@ -230,9 +214,22 @@ export class LocalPolicy {
     await this.programs.dispose();
   }
 
+  private writeTrained(directory: string, theta: Float32Array): Promise<void> {
+    const { trainable, tokenizer, baseModel } = this.options;
+    return writeTrained(directory, this.checkpoint, trainable, this.layout, theta, {
+      ...(tokenizer !== undefined && { tokenizer }),
+      ...(baseModel !== undefined && { baseModel }),
+    });
+  }
+
   private identity() {
-    const { trainable } = this.options;
-    return { baseModel: this.modelHash, trainable, parameters: this.layout.length };
+    const { trainable, seed } = this.options;
+    // Without dropout the seed is spent once the first theta is made.
+    return { baseModel: this.modelHash, trainable, parameters: this.layout.length, ...(this.drops && { seed }) };
+  }
+
+  private get drops(): boolean {
+    return loraDropout(this.options.trainable) > 0;
   }
 
   private thetaOf(weights: Weights): Float32Array {
@@ -240,13 +237,16 @@ export class LocalPolicy {
   }
 
   private trainFeeds(rows: MicroBatch, index: number, batch: TrainBatch, options: StepOptions): Feeds {
-    const noise = stepNoise(this.options.seed, this.step, index, rows.rows * rows.time);
     const { theta, m, v } = this.vectors;
+    const noise = (): Feed => ({
+      data: stepNoise(this.options.seed, this.step, index, rows.rows * rows.time),
+      dims: [rows.rows, rows.time],
+    });
     return {
       ...rowFeeds(rows),
       ...lossFeeds(rows, options, batch.reference),
       ...optimizerFeeds(options, this.step + 1),
-      noise: { data: noise, dims: [rows.rows, rows.time] },
+      ...(this.drops && { noise: noise() }),
       theta: vectorFeed(theta),
       m: vectorFeed(m),
       v: vectorFeed(v),
@@ -255,7 +255,7 @@ export class LocalPolicy {
 
   private adopt(result: Readonly<Record<string, Feed>>): void {
     const [theta, m, v] = NEXT_VECTORS.map((name) => result[name]?.data as Float32Array);
-    this.vectors = { theta, m, v } as Vectors;
+    this.vectors = { theta, m, v } as PolicyVectors;
     this.step += 1;
   }
 
@@ -275,24 +275,24 @@ export class LocalPolicy {
   }
 }
 
-const freshVectors = (theta: Float32Array): Vectors => ({
+const loraDropout = (trainable: TrainableSpec): number =>
+  trainable.kind === "lora" ? (trainable.loraDropout ?? 0) : 0;
+
+const freshVectors = (theta: Float32Array): PolicyVectors => ({
   theta,
   m: new Float32Array(theta.length),
   v: new Float32Array(theta.length),
 });
 
-const isFinite = ({ loss = Number.NaN, grad_norm = Number.NaN }: StepMetrics): boolean =>
+const isTaken = ({ loss = Number.NaN, grad_norm = Number.NaN }: StepMetrics): boolean =>
   Number.isFinite(loss) && Number.isFinite(grad_norm);
 
 /** The DPO family has an NLL part only where texts are trained beside the pairs. */
 const hasNll = ({ texts }: TrainBatch, { loss }: StepOptions): boolean =>
   loss === "sft" || loss === "orpo" || texts.length > 0;
 
-function refuseUnfitBatch({ pairs, reference }: TrainBatch, { loss }: StepOptions): void {
-  if (loss !== "sft" && pairs.length === 0) throw new Error(`a step by ${loss} needs at least one pair; none was given`);
-  if (needsReference(loss) && reference?.length !== pairs.length) {
-    throw new Error(
-      `a step by ${loss} needs the reference's scores of its ${pairs.length} pairs, found ${reference?.length ?? "none"}: take them from scorePairs(pairs, { weights: "reference" })`,
-    );
-  }
+/** The graph points into the weight files by name, below the one folder that holds them. */
+function weightsFolder({ path, tensors }: CheckpointDir): string {
+  const [first] = tensors.values();
+  return first === undefined ? path : dirname(first.file);
 }

@@ -9,7 +9,9 @@ export interface PolicyOptions {
   readonly trainable: TrainableSpec;
   /** Directory of the tokenizer that goes with what is saved; default the model's own. */
   readonly tokenizer?: string;
-  /** Seeds LoRA's A and nothing else; sampling takes a seed per request. */
+  /** What an adapter names as its base; default: hub id and commit where the path tells them, else the directory's name. */
+  readonly baseModel?: BaseModel;
+  /** Seeds LoRA's A and its dropout; sampling takes a seed per request. */
   readonly seed: number;
   /** Intra-op threads of ONNX Runtime; default: half of the logical cores, at least 2. */
   readonly threads?: number;
@@ -17,6 +19,13 @@ export interface PolicyOptions {
   readonly device?: DeviceChoice;
   /** Recomputes activations in backward instead of keeping them: the same gradients, a lower peak, about a third more work. */
   readonly gradientCheckpointing?: boolean;
+}
+
+export interface BaseModel {
+  /** A hub id, or a name that people know the model by. */
+  readonly name: string;
+  /** Commit on the hub. */
+  readonly revision?: string;
 }
 
 export type DeviceChoice = "auto" | "cpu" | "cuda" | "webgpu";
@@ -137,6 +146,8 @@ export interface PolicyInfo {
   readonly parameters: number;
   readonly trainedParameters: number;
   readonly device: string;
+  /** Why this device, in words. */
+  readonly deviceReason: string;
   /** Time spent on making sessions so far. */
   readonly sessionMs: number;
   /** Largest resident size of the engine process so far, in MiB. */

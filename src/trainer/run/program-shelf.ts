@@ -1,6 +1,12 @@
 /** @file The compiled programs of one policy: made when first asked for, and put away when another phase begins. */
 import type { LossName } from "./policy.js";
-import { generateProgram, type ProgramSource, scoreProgram, type TrainProgramOptions, trainProgram } from "./programs.js";
+import {
+  generateProgram,
+  type ProgramSource,
+  scoreProgram,
+  type TrainProgramOptions,
+  trainProgram,
+} from "./programs.js";
 import { openSession, type Program, type SessionOptions } from "./session.js";
 
 export type ProgramName = `train-${LossName}` | "score" | "generate";

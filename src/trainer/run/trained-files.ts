@@ -1,17 +1,13 @@
 /** @file What training leaves on disk: the adapter or the model with its tokenizer, and the vectors that continue it. */
-import { copyFile, mkdir, readdir, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import {
   type AdapterConfig,
   type CheckpointDir,
   readAdapterDir,
-  readSafetensorsHeader,
-  readTensorFloat32,
   type TokenIndices,
-  tensorToWrite,
   writeAdapterFiles,
   writeModelDir,
-  writeSafetensors,
 } from "../checkpoint/index.js";
 import {
   type LoraSpec,
@@ -20,8 +16,7 @@ import {
   type TrainableSpec,
   tokenRowsName,
 } from "../model/index.js";
-
-const VECTOR_FILE = "train_state.safetensors";
+import type { BaseModel } from "./policy.js";
 
 /** Files that turn text into ids; they travel with whatever was trained on those ids. */
 const TOKENIZER_FILES = [
@@ -39,13 +34,6 @@ export interface WriteTrainedOptions {
   readonly baseModel?: BaseModel;
   /** Directory of the tokenizer that the training used; default the checkpoint's. */
   readonly tokenizer?: string;
-}
-
-export interface BaseModel {
-  /** A hub id, or a name that people know the model by. */
-  readonly name: string;
-  /** Commit on the hub. */
-  readonly revision?: string;
 }
 
 /**
@@ -189,36 +177,4 @@ function configProblems(trainable: LoraSpec, layout: ThetaLayout, config: Adapte
   return fields.flatMap(([name, expected, found]) =>
     expected === found ? [] : [`${name}: expected ${expected}, found ${found}`],
   );
-}
-
-/** Vectors of the length of theta in float32 (theta, m, v, reference), and `state` as trainer_state.json. */
-export async function writeVectors(
-  directory: string,
-  vectors: Readonly<Record<string, Float32Array>>,
-  state: Readonly<Record<string, unknown>>,
-): Promise<void> {
-  const tensors = Object.entries(vectors).map(([name, values]) => tensorToWrite(name, [values.length], values, "F32"));
-  await writeSafetensors(join(directory, VECTOR_FILE), tensors);
-  await writeFile(join(directory, "trainer_state.json"), `${JSON.stringify(state, null, 2)}\n`);
-}
-
-/** Reads the vectors back; throws where one that is required is absent, or one has another length. */
-export async function readVectors<K extends string, O extends string>(
-  directory: string,
-  required: readonly K[],
-  optional: readonly O[],
-  length: number,
-): Promise<Record<K, Float32Array> & Partial<Record<O, Float32Array>>> {
-  const file = join(directory, VECTOR_FILE);
-  const { entries } = await readSafetensorsHeader(file);
-  const vectors: Record<string, Float32Array> = {};
-  for (const name of [...required, ...optional]) {
-    const entry = entries.find((candidate) => candidate.name === name);
-    if (entry === undefined && (optional as readonly string[]).includes(name)) continue;
-    if (entry === undefined || entry.shape[0] !== length) {
-      throw new Error(`${file}: expected ${name} of ${length} numbers, found ${entry?.shape[0] ?? "none"}`);
-    }
-    vectors[name] = await readTensorFloat32(entry);
-  }
-  return vectors as Record<K, Float32Array> & Partial<Record<O, Float32Array>>;
 }

@@ -11,6 +11,8 @@ export type RowUnit = "line" | "row";
 export interface DatasetRows {
   readonly unit: RowUnit;
   readonly rows: readonly DatasetRow[];
+  /** Lines that are no rows. */
+  readonly problems: readonly RowProblem[];
 }
 
 /** What is wrong with one row. */
@@ -28,10 +30,10 @@ const MAX_PARQUET_ROWS = 50_000_000;
 
 const SHOWN_PROBLEMS = 20;
 
-/** Rows of JSONL, or of Parquet where the bytes begin as Parquet does. Throws one error that names every line that is no row. */
+/** Rows of JSONL, or of Parquet where the bytes begin as Parquet does. Throws where a Parquet file cannot be read. */
 export async function datasetRows(bytes: Uint8Array, source: string): Promise<DatasetRows> {
-  if (startsWith(bytes, PARQUET_MAGIC)) return { unit: "row", rows: await parquetRows(bytes, source) };
-  return { unit: "line", rows: jsonLines(bytes, source) };
+  if (startsWith(bytes, PARQUET_MAGIC)) return { unit: "row", rows: await parquetRows(bytes, source), problems: [] };
+  return { unit: "line", ...jsonLines(bytes) };
 }
 
 /** One error for all rows that cannot be used. */
@@ -42,7 +44,7 @@ export function rowsError(source: string, unit: RowUnit, problems: readonly RowP
   return new Error(`${source} holds rows that cannot be used:${shown.join("")}${more}\n${advice}`);
 }
 
-function jsonLines(bytes: Uint8Array, source: string): DatasetRow[] {
+function jsonLines(bytes: Uint8Array): Omit<DatasetRows, "unit"> {
   const rows: DatasetRow[] = [];
   const problems: RowProblem[] = [];
   for (const { number, bytes: line } of linesOf(bytes)) {
@@ -51,10 +53,7 @@ function jsonLines(bytes: Uint8Array, source: string): DatasetRow[] {
     if (typeof row === "string") problems.push({ number, reason: row });
     else rows.push({ number, value: row });
   }
-  if (problems.length > 0) {
-    throw rowsError(source, "line", problems, "Each line holds one JSON object, in UTF-8; correct or remove these.");
-  }
-  return rows;
+  return { rows, problems };
 }
 
 /** Cut before decoding, so that a broken character spoils one line and the file may be larger than a string. */

@@ -1,6 +1,13 @@
 /** @file Dataset files of the trainer: preference pairs and supervised texts, every row that is left out with its number and reason. */
 import { readFile } from "node:fs/promises";
-import { type DatasetRow, datasetRows, type RowProblem, type RowUnit, rowsError } from "./dataset-rows.js";
+import {
+  type DatasetRow,
+  type DatasetRows,
+  datasetRows,
+  type RowProblem,
+  type RowUnit,
+  rowsError,
+} from "./dataset-rows.js";
 import { type PreferenceText, preferenceRow } from "./preference-row.js";
 import { type SupervisedText, supervisedRow } from "./supervised-row.js";
 
@@ -27,9 +34,10 @@ export async function readSupervised(file: string): Promise<Dataset<SupervisedTe
  * where lines are no JSON or columns are missing, with every such line. `source` names the file in errors.
  */
 export async function parsePreferences(bytes: Uint8Array, source: string): Promise<Dataset<PreferenceText>> {
-  const { unit, rows } = await datasetRows(bytes, source);
-  const advice = "A pair has the columns prompt, chosen and rejected: strings, or lists of {role, content}.";
-  return sortRows(rows, { source, unit, advice }, (row) => {
+  const data = await datasetRows(bytes, source);
+  const advice =
+    "Each line is a JSON object in UTF-8. A pair has the columns prompt, chosen and rejected: strings, or lists of {role, content}.";
+  return sortRows(data, { source, advice }, (row) => {
     const outcome = preferenceRow(row);
     return outcome.kind === "pair" ? { kind: "kept", value: outcome.pair } : outcome;
   });
@@ -38,9 +46,9 @@ export async function parsePreferences(bytes: Uint8Array, source: string): Promi
 /** As {@link parsePreferences}, for the columns `text`, `messages`, or `prompt` with `completion`. */
 export async function parseSupervised(bytes: Uint8Array, source: string): Promise<Dataset<SupervisedText>> {
   if (/\.(txt|md)$/i.test(source)) return rawText(bytes, source);
-  const { unit, rows } = await datasetRows(bytes, source);
-  const advice = "A row has a column text, messages, or prompt with completion.";
-  return sortRows(rows, { source, unit, advice }, (row) => {
+  const data = await datasetRows(bytes, source);
+  const advice = "Each line is a JSON object in UTF-8. A row has a column text, messages, or prompt with completion.";
+  return sortRows(data, { source, advice }, (row) => {
     const outcome = supervisedRow(row);
     return outcome.kind === "row" ? { kind: "kept", value: outcome.row } : outcome;
   });
@@ -52,24 +60,26 @@ type Sorted<T> =
 
 interface SortOptions {
   readonly source: string;
-  readonly unit: RowUnit;
   readonly advice: string;
 }
 
 function sortRows<T>(
-  rows: readonly DatasetRow[],
-  { source, unit, advice }: SortOptions,
+  { rows, unit, problems }: DatasetRows,
+  { source, advice }: SortOptions,
   read: (row: DatasetRow) => Sorted<T>,
 ): Dataset<T> {
   const kept: T[] = [];
   const refused: RowProblem[] = [];
-  const malformed: RowProblem[] = [];
+  const malformed: RowProblem[] = [...problems];
   for (const row of rows) {
     const outcome = read(row);
     if (outcome.kind === "kept") kept.push(outcome.value);
     else (outcome.kind === "refused" ? refused : malformed).push({ number: row.number, reason: outcome.reason });
   }
-  if (malformed.length > 0) throw rowsError(source, unit, malformed, advice);
+  if (malformed.length > 0) {
+    const ordered = malformed.sort((a, b) => a.number - b.number);
+    throw rowsError(source, unit, ordered, advice);
+  }
   if (kept.length === 0 && refused.length > 0) throw rowsError(source, unit, refused, "No other rows are left.");
   if (kept.length === 0) throw new Error(`${source} holds no rows. ${advice}`);
   return { rows: kept, refused, unit };

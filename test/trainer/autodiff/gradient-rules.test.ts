@@ -2,7 +2,14 @@
 import { describe, expect, it } from "vitest";
 import { createRng } from "../../../src/agents/rng.js";
 import { gradientRules, gradients } from "../../../src/trainer/autodiff/index.js";
-import { type Dim, GraphBuilder, OP_TYPES, type OpType, type Value } from "../../../src/trainer/graph/index.js";
+import {
+  type Dim,
+  GraphBuilder,
+  OP_TYPES,
+  type OpType,
+  type Value,
+  type Vjp,
+} from "../../../src/trainer/graph/index.js";
 import type { Feed } from "../../../src/trainer/run/session.js";
 import { floatsOf, runGraph } from "../../support/program-runner.js";
 
@@ -49,6 +56,43 @@ const single = (
   build: (g, xs) => op(g, at(xs, a)),
   ...(range === undefined ? {} : { range }),
 });
+
+/** Over the rows of x: s ← s + x c, and each trip gives x² c, where c is read from outside. Its gradient comes with it. */
+function loop(claim: string, read: (g: GraphBuilder, outputs: readonly Value[], start: Value) => Value): Case {
+  const build: Case["build"] = (g, [s, x, c]) => {
+    const [start, rows, factor] = [s as Value, x as Value, c as Value];
+    const vjp: Vjp = ([dLast, dTrips], wants) => {
+      const square = g.mul(rows, rows);
+      const sum = (fromLast: (dy: Value) => Value, fromTrips: (dy: Value) => Value): Value => {
+        const parts = [...(dLast ? [fromLast(dLast)] : []), ...(dTrips ? [fromTrips(dTrips)] : [])];
+        return parts.reduce(g.add);
+      };
+      const gradients = new Map<Value, Value>();
+      if (dLast !== undefined && wants(start)) gradients.set(start, dLast);
+      const dRows = sum(
+        (dy) => g.expandLike(g.mul(dy, factor), rows),
+        (dy) => g.mul(dy, g.scale(g.mul(rows, factor), 2)),
+      );
+      if (wants(rows)) gradients.set(rows, dRows);
+      const dFactor = sum(
+        (dy) => g.mul(dy, g.reduceSum(rows, [0])),
+        (dy) => g.reduceSum(g.mul(dy, square), [0]),
+      );
+      if (wants(factor)) gradients.set(factor, dFactor);
+      return gradients;
+    };
+    const outputs = g.scan(
+      { states: [start], scanned: [rows] },
+      (b, [state], [row]) => {
+        const step = b.mul(row as Value, factor);
+        return [b.add(state as Value, step), b.mul(row as Value, step)];
+      },
+      vjp,
+    );
+    return read(g, outputs, start);
+  };
+  return { claim, shapes: [[3], [4, 3], [3]], symbols: { "1,0": "trips" }, build };
+}
 
 const tables = (g: GraphBuilder) => {
   const angles = Array.from({ length: 5 * 3 }, (_, i) => Math.floor(i / 3) * 0.7 ** (i % 3));
@@ -238,6 +282,11 @@ const cases: { readonly [K in OpType]?: readonly Case[] } = {
     ),
   ],
   Cast: [single("comes back in the input's dtype", [3], (g, x) => g.cast(g.cast(x, "float32"), "float32"))],
+  Scan: [
+    loop("the last state alone", (_g, [last]) => last as Value),
+    loop("what the trips gave alone", (g, [, trips], start) => g.add(trips as Value, start)),
+    loop("both", (g, [last, trips]) => g.mul(last as Value, trips as Value)),
+  ],
 };
 
 const withRule = OP_TYPES.filter((op) => !("none" in gradientRules[op]));

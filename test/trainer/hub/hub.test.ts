@@ -2,6 +2,7 @@
 import { lstat, mkdir, readdir, readFile, readlink, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { hubFetch } from "../../../src/trainer/hub/hub-fetch.js";
 import { type DownloadProgress, type HubOptions, resolveModel } from "../../../src/trainer/hub/index.js";
 import { etagOf, type HubFile, HubServer } from "../../support/hub-server.js";
 import { tempDir } from "../checkpoint/temp-dir.js";
@@ -345,6 +346,13 @@ describe("a refusal", () => {
     }
     expect(hub.requests.filter(({ url }) => url.includes("evil"))).toEqual([]);
   });
+});
+
+it("adds the token to requests to the hub's own origin only", async () => {
+  hub.requests.length = 0;
+  const ask = hubFetch({ endpoint: "http://127.0.0.1:9", token: "hf_secret", pauseMs: 1, attempts: 1 });
+  await ask(`${hub.endpoint}/api/models`);
+  expect(hub.requests.map(({ headers }) => headers.authorization)).toEqual([undefined]);
 });
 
 it("sends the token to the hub and never to the storage behind it", async () => {

@@ -154,6 +154,15 @@ describe("the checkpoint to resume from", () => {
       await trained(out, { max_steps: 4 });
       const settings = { max_steps: 6, logging_steps: 3, save_total_limit: 1, save_steps: 5, report_to: "none" };
       const events = await resumed(out, settings);
+      expect(events.filter(({ kind }) => kind === "notice")).toEqual([]);
+      const bits = await resumed(out, { max_steps: 6, threads: 3, max_tokens_per_micro_batch: 64 });
+      expect(bits.filter(({ kind }) => kind === "notice")).toMatchObject([
+        {
+          message: expect.stringMatching(
+            /last bits.*threads: was null, is 3; max_tokens_per_micro_batch: was 4096, is 64/,
+          ),
+        },
+      ]);
       expect(events.at(-1)).toMatchObject({ kind: "finished", result: { steps: 6 } });
     });
   });

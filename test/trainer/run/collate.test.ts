@@ -1,6 +1,7 @@
 /** @file Packing and prefix sharing: laid out as the programs expect, and exact. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createRng } from "../../../src/agents/rng.js";
+import { LABEL_CHUNK } from "../../../src/trainer/losses/index.js";
 import { collate } from "../../../src/trainer/run/collate.js";
 import { openPolicy, type Policy } from "../../../src/trainer/run/index.js";
 import type { TokenizedPair } from "../../../src/trainer/text/types.js";
@@ -17,7 +18,8 @@ const pairs: TokenizedPair[] = [
   [2, 1, 40],
 ].map(([p, c, r]) => ({ prompt: draw(p as number), chosen: reply(c as number), rejected: reply(r as number) }));
 
-const weights = { text: 1, pairNll: 1, nllOver: "prompt+chosen", pair: 1 } as const;
+const weights = { text: 1, pairNll: 1, nllOver: "prompt+chosen", pair: 1, logps: "mean" } as const;
+const padded = (...values: number[]): number[] => [...values, ...Array<number>(LABEL_CHUNK - values.length).fill(0)];
 
 describe("collate", () => {
   it("starts both replies at the position behind the prompt, on branches of their own", () => {
@@ -31,18 +33,36 @@ describe("collate", () => {
     expect([...(batch?.positions ?? [])]).toEqual([0, 1, 2, 3, 2]);
     expect([...(batch?.branches ?? [])]).toEqual([0, 0, 1, 1, 2]);
     // prompt: 7→8; chosen: 8→1, 1→2; rejected: 8→3, from the same row of the prompt
-    expect([...(batch?.labelRows ?? [])]).toEqual([0, 1, 2, 1]);
-    expect([...(batch?.targets ?? [])]).toEqual([8, 1, 2, 3]);
-    expect([...(batch?.chosenWeights ?? [])]).toEqual([0, 0.5, 0.5, 0]);
-    expect([...(batch?.rejectedWeights ?? [])]).toEqual([0, 0, 0, 1]);
-    expect([...(batch?.nllWeights ?? [])]).toEqual([1, 1, 1, 0]);
+    expect([...(batch?.labelRows ?? [])]).toEqual(padded(0, 1, 2, 1));
+    expect([...(batch?.targets ?? [])]).toEqual(padded(8, 1, 2, 3));
+    expect([...(batch?.chosenWeights ?? [])]).toEqual(padded(0, 0.5, 0.5, 0));
+    expect([...(batch?.rejectedWeights ?? [])]).toEqual(padded(0, 0, 0, 1));
+    expect([...(batch?.nllWeights ?? [])]).toEqual(padded(1, 1, 1, 0));
   });
 
-  it("keeps every label whatever the size of a micro-batch", () => {
+  it("keeps every label whatever the size of a micro-batch, in whole chunks", () => {
     const texts = [reply(50), reply(2), reply(60)];
-    const count = (maxTokens: number): number =>
-      collate(pairs, texts, weights, maxTokens).reduce((sum, batch) => sum + batch.targets.length, 0);
-    expect(count(1)).toBe(count(10_000));
+    const total = (maxTokens: number, of: "nllWeights" | "chosenWeights" | "rejectedWeights"): number =>
+      collate(pairs, texts, weights, maxTokens).reduce((sum, batch) => sum + batch[of].reduce((a, b) => a + b, 0), 0);
+    const nll = [...pairs.map(({ prompt, chosen }) => prompt.length + chosen.ids.length), 50, 2, 60];
+    const labels = nll.reduce((sum, tokens) => sum + tokens - 1, 0);
+    for (const maxTokens of [1, 10_000]) {
+      expect(total(maxTokens, "nllWeights")).toBe(labels);
+      expect(total(maxTokens, "chosenWeights")).toBeCloseTo(pairs.length, 5); // means
+      expect(total(maxTokens, "rejectedWeights")).toBeCloseTo(pairs.length, 5);
+      for (const batch of collate(pairs, texts, weights, maxTokens)) {
+        expect(batch.targets.length % LABEL_CHUNK).toBe(0);
+        expect(batch.targets.length).toBeGreaterThan(0);
+      }
+    }
+  });
+
+  it("adds a reply's labels up where the loss asks for sums", () => {
+    const [pair] = pairs as [TokenizedPair];
+    const [batch] = collate([pair], [], { ...weights, pairNll: 0, logps: "sum" }, 100);
+    expect([...(batch?.chosenWeights ?? [])]).toEqual(padded(1, 1, 1));
+    expect([...(batch?.rejectedWeights ?? [])]).toEqual(padded(0, 0, 0, 1, 1, 1, 1, 1));
+    expect([...(batch?.nllWeights ?? [])]).toEqual(padded());
   });
 
   it("gives a masked reply token no weight in the comparison", () => {

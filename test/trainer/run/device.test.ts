@@ -1,6 +1,12 @@
 /** @file Devices: what is chosen on which machine, why, and what the errors of the libraries mean. */
 import { describe, expect, it } from "vitest";
-import { chooseDevice, explainDeviceError, resolveDevice } from "../../../src/trainer/run/device.js";
+import { GraphBuilder } from "../../../src/trainer/graph/index.js";
+import {
+  chooseDevice,
+  executionProviders,
+  explainDeviceError,
+  resolveDevice,
+} from "../../../src/trainer/run/device.js";
 import { type DeviceFacts, deviceFacts } from "../../../src/trainer/run/device-facts.js";
 
 const READY: DeviceFacts = {
@@ -34,7 +40,7 @@ describe("auto", () => {
   it("takes no device that is untested, and never WebGPU", () => {
     const { device, reason, tested } = chooseDevice("auto", READY);
     expect(tested).toBe(true);
-    if (device === "cpu") expect(reason).toMatch(/untested here: ask for it with --device cuda/);
+    if (device === "cpu") expect(reason).toMatch(/untested: ask for it with --device cuda/);
     expect(device).not.toBe("webgpu");
   });
 });
@@ -51,12 +57,13 @@ describe("a device by name", () => {
     expect(() => chooseDevice("webgpu", { ...READY, backends: ["cpu"] })).toThrow("has no WebGPU provider");
   });
 
-  it("comes with the providers of a session, the CPU last, and says so where it is untested", () => {
-    const { executionProviders, reason, tested } = chooseDevice("cuda", READY);
-    expect(executionProviders).toEqual([{ name: "cuda", deviceId: 0 }, "cpu"]);
-    expect(reason).toContain("NVIDIA H100");
-    expect(reason.includes("untested")).toBe(!tested);
-    expect(chooseDevice("webgpu", READY).executionProviders.at(-1)).toBe("cpu");
+  it("says so where it is untested", () => {
+    for (const name of ["cuda", "webgpu"] as const) {
+      const { device, reason, tested } = chooseDevice(name, READY);
+      expect(device).toBe(name);
+      expect(reason.includes("compare its first losses with those of --device cpu")).toBe(!tested);
+    }
+    expect(chooseDevice("cuda", READY).reason).toContain("NVIDIA H100");
   });
 
   it("cpu needs no look at the machine", async () => {
@@ -64,8 +71,30 @@ describe("a device by name", () => {
       device: "cpu",
       reason: "cpu: asked for",
       tested: true,
-      executionProviders: ["cpu"],
     });
+  });
+});
+
+describe("the providers of a session", () => {
+  const g = new GraphBuilder();
+  const x = g.input("x", "float32", [12, 4]);
+  const table = g.floats("table", [2, 4], new Float32Array(8));
+  const [normed] = g.rmsNorm(x, g.slice(g.gather(table, g.input("rows", "int32", [1])), 0, 0, 1), 1e-5);
+  const parts = g.split(normed, 0, Array(12).fill(1));
+  const [half] = g.split(x, 0, [6, 6]);
+  g.output("y", g.add(g.gather(half!, g.input("i", "int32", [1])), parts[3]!));
+  const graph = g.build();
+
+  it("end with the CPU", () => {
+    expect(executionProviders("cpu", graph)).toEqual(["cpu"]);
+    expect(executionProviders("cuda", graph)).toEqual([{ name: "cuda", deviceId: 0 }, "cpu"]);
+  });
+
+  it("keep from WebGPU what it gets wrong: wide splits, rows of a weight, norms", () => {
+    expect(executionProviders("webgpu", graph)).toEqual([
+      { name: "webgpu", forceCpuNodeNames: ["Gather", "SimplifiedLayerNormalization", "Split"] },
+      "cpu",
+    ]);
   });
 });
 

@@ -100,7 +100,7 @@ describe.each(GOLDEN_NAMES)("%s", (name) => {
   it("gives PyTorch's gradient of the NLL for every tensor of the model", async () => {
     const source = await openSource(model, FULL);
     const text = goldenText((golden.sequences[1] as { ids: number[] }).ids);
-    const weights = { text: 1 / (text.ids.length - 1), pairNll: 0, nllOver: "chosen", pair: 0 } as const;
+    const weights = { text: 1 / (text.ids.length - 1), pairNll: 0, nllOver: "chosen", pair: 0, logps: "mean" } as const;
     const [rows] = collate([], [text], weights, 4096);
     const gradient = await stepGradient(
       source,
@@ -120,7 +120,7 @@ describe.each(GOLDEN_NAMES)("%s", (name) => {
     const source = await openSource(model, GOLDEN_LORA);
     const pairs = goldenPairs(golden[which]);
     const count = pairs.reduce((sum, pair) => sum + pair.prompt.length - 1 + pair.chosen.ids.length, 0);
-    const weights = { text: 0, pairNll: 1 / count, nllOver: "prompt+chosen", pair: 1 / pairs.length } as const;
+    const weights = { text: 0, pairNll: 1 / count, nllOver: "prompt+chosen", pair: 1 / pairs.length, logps: "mean" } as const;
     const [rows] = collate(pairs, [], weights, 4096);
     const theta = await readTrained(adapter, GOLDEN_LORA, source.layout);
     const gradient = await stepGradient(source, "orpo", rows as NonNullable<typeof rows>, theta);

@@ -49,7 +49,7 @@ describe("a policy", () => {
 
     const other = await open(99);
     try {
-      expect(await other.loadCheckpoint(half)).toEqual({ cursor: 2 });
+      expect(await other.loadCheckpoint(half)).toEqual({ cursor: 2, global_step: 2 });
       expect(await other.stepCount()).toBe(2);
       expect(await other.trainStep({ pairs, texts: [] }, STEP)).toEqual(unbroken);
       await other.saveAdapter(join(folder, "resumed"));

@@ -118,6 +118,9 @@ describe("preference pairs from JSONL", () => {
     await expect(pairs(PAIR, row)).rejects.toThrow(message);
   });
   it("name every broken line at once", async () => {
+    await expect(pairs("{", { prompt: "a" }, "}")).rejects.toThrow(
+      /line 1: not JSON[\s\S]*line 2: chosen: missing; rejected/,
+    );
     await expect(pairs("{", PAIR, "}")).rejects.toThrow(/line 1: not JSON[\s\S]*line 3: not JSON/);
   });
   it("name a line that is not UTF-8", async () => {

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { ChatTemplate } from "../../../src/trainer/text/chat-template.js";
 import { sampleDistinct, seededRandom } from "../../../src/trainer/text/seeded-random.js";
 import { THINKING } from "../../../src/trainer/text/thinking-markers.js";
 import {
@@ -14,7 +15,7 @@ import type { Tokenizer } from "../../../src/trainer/text/tokenizer.js";
 import type { LabelledTokens, TokenizedPair } from "../../../src/trainer/text/types.js";
 import { bosTokenizer, markerTokenizer, plainTokenizer, toyTemplate } from "./toy-text.js";
 
-const OPTIONS: TokenizePairOptions = {
+const OPTIONS: TokenizePairOptions & { readonly template: ChatTemplate } = {
   tokenizer: markerTokenizer,
   template: toyTemplate,
   maxPromptLength: 256,
@@ -24,7 +25,7 @@ const OPTIONS: TokenizePairOptions = {
   markers: THINKING,
 };
 
-const PAIR: PairText = {
+const PAIR: PairText & { readonly prompt: string } = {
   prompt: "Which material is tough? Use <|thinking|>.",
   chosen: "<|thinking|>\nlayers slide\n<|/thinking|>\nnacre",
   rejected: "<|thinking|>\nhard\n<|/thinking|>\nVelorite is.",
