@@ -113,8 +113,8 @@ export const gradientRules: { readonly [K in OpType]: GradientRule<K> | NoGradie
   ),
   // Y = min(A, B): the gradient goes to the smaller one, to A where they are equal
   Min: binary(
-    (g, a, b, dy) => g.where(g.lessOrEqual(a, b), dy, g.scalar(0)),
-    (g, a, b, dy) => g.where(g.lessOrEqual(a, b), g.scalar(0), dy),
+    (g, a, b, dy) => g.where(g.lessOrEqual(a, b), dy, g.scalar(0, dy.dtype)),
+    (g, a, b, dy) => g.where(g.lessOrEqual(a, b), g.scalar(0, dy.dtype), dy),
   ),
   Neg: unary((g, _x, _y, dy) => g.neg(dy)),
   Exp: unary((g, _x, y, dy) => g.mul(dy, y)),
@@ -124,9 +124,9 @@ export const gradientRules: { readonly [K in OpType]: GradientRule<K> | NoGradie
   Cos: { none: angles },
   Sin: { none: angles },
   // dX = dY (1 - Y²)
-  Tanh: unary((g, _x, y, dy) => g.mul(dy, g.sub(g.scalar(1), g.mul(y, y)))),
+  Tanh: unary((g, _x, y, dy) => g.mul(dy, g.sub(g.scalar(1, y.dtype), g.mul(y, y)))),
   // dX = dY Y (1 - Y)
-  Sigmoid: unary((g, _x, y, dy) => g.mul(dy, g.mul(y, g.sub(g.scalar(1), y)))),
+  Sigmoid: unary((g, _x, y, dy) => g.mul(dy, g.mul(y, g.sub(g.scalar(1, y.dtype), y)))),
   // d log(1 + e^x) = σ(x)
   Softplus: unary((g, x, _y, dy) => g.mul(dy, g.sigmoid(x))),
 
@@ -150,17 +150,17 @@ export const gradientRules: { readonly [K in OpType]: GradientRule<K> | NoGradie
     return [g.sub(weighted, g.mul(y, sum))];
   },
 
-  // Y = X r W with r = 1/rms(X): dX = r (dY W - X r² mean(dY W X)), dW = Σ dY X r
+  // Y = X r W with r = 1/rms(X): dX = r (dY W - X r² mean(dY W X)), dW = Σ dY X r; all in float32, as r is
   SimplifiedLayerNormalization: (g, node, dys, wants) => {
-    const [x, weight] = [input(node, 0), input(node, 1)];
+    const [x, weight] = [g.wide(input(node, 0)), g.wide(input(node, 1))];
     const r = output(node, 1);
-    const dy = dys[0] as Value;
+    const dy = g.wide(dys[0] as Value);
     const normalized = g.mul(x, r);
     const gradientX = () => {
       const dn = g.mul(dy, weight);
       const width = x.shape.at(-1) as number;
       const mean = g.scale(g.reduceSum(g.mul(dn, normalized), [-1], true), 1 / width);
-      return g.mul(r, g.sub(dn, g.mul(normalized, mean)));
+      return g.cast(g.mul(r, g.sub(dn, g.mul(normalized, mean))), input(node, 0).dtype);
     };
     return [wants(0) ? gradientX() : undefined, wants(1) ? g.sumTo(g.mul(dy, normalized), weight) : undefined];
   },
@@ -209,7 +209,7 @@ export const gradientRules: { readonly [K in OpType]: GradientRule<K> | NoGradie
   },
   Slice: { none: "cuts caches and rows that are not trained through; use Split where a gradient must flow" },
 
-  // Rows that were read more than once add up.
+  // Rows that were read more than once add up, in float32.
   Gather: (g, node, dys) => {
     const [x, rows] = [input(node, 0), input(node, 1)];
     if (node.attributes.axis !== 0 || x.shape.length !== 2) {
@@ -217,11 +217,12 @@ export const gradientRules: { readonly [K in OpType]: GradientRule<K> | NoGradie
     }
     const dy = flattenRows(g, dys[0] as Value);
     const index = g.expandLike(g.reshape(rows, [dy.shape[0] as Dim, 1]), dy);
-    return [g.scatterAdd(g.zerosLike(x), index, dy, 0), undefined];
+    return [g.scatterAdd(g.zerosLike(x, "float32"), index, g.wide(dy), 0), undefined];
   },
   GatherElements: (g, node, dys) => {
     const [x, index] = [input(node, 0), input(node, 1)];
-    return [g.scatterAdd(g.zerosLike(x), index, dys[0] as Value, node.attributes.axis), undefined];
+    const dy = g.wide(dys[0] as Value);
+    return [g.scatterAdd(g.zerosLike(x, "float32"), index, dy, node.attributes.axis), undefined];
   },
   ScatterElements: { none: "emitted only by the rules of Gather and GatherElements; second derivatives are not taken" },
   Where: (g, node, dys, wants) => {
@@ -229,8 +230,8 @@ export const gradientRules: { readonly [K in OpType]: GradientRule<K> | NoGradie
     const dy = dys[0] as Value;
     return [
       undefined,
-      wants(1) ? g.sumTo(g.where(condition, dy, g.scalar(0)), a) : undefined,
-      wants(2) ? g.sumTo(g.where(condition, g.scalar(0), dy), b) : undefined,
+      wants(1) ? g.sumTo(g.where(condition, dy, g.scalar(0, dy.dtype)), a) : undefined,
+      wants(2) ? g.sumTo(g.where(condition, g.scalar(0, dy.dtype), dy), b) : undefined,
     ];
   },
   Equal: { none: logical },

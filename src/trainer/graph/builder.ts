@@ -6,6 +6,15 @@ import { type Dim, type DType, formatShape, normalizeAxis, type Shape } from "./
 
 const END = Number.MAX_SAFE_INTEGER;
 
+/**
+ * The dims of a Reshape as ONNX takes them: 0 copies the input's dim, -1 is inferred; undefined where more than one would
+ * have to be.
+ */
+function staticDims(from: Shape, to: Shape): readonly number[] | undefined {
+  const dims = to.map((dim, i) => (typeof dim === "number" ? dim : from[i] === dim ? 0 : -1));
+  return dims.filter((dim) => dim === -1).length > 1 ? undefined : dims;
+}
+
 /** Nodes `start` to `end` (not included) of a builder, computed again in backward. */
 export interface Segment {
   readonly start: number;
@@ -17,11 +26,13 @@ export interface Segment {
 /** Emits nodes in topological order. Every method returns the value it made; shapes are checked as it is made. */
 export class GraphBuilder {
   private readonly allInputs: Value[] = [];
+  private readonly bound = new Map<string, Value>();
   private readonly allNodes: Node[] = [];
   private readonly outputs: { name: string; value: Value }[] = [];
   private readonly names: Map<string, number>;
   private readonly inlineConstants: Map<string, Value>;
   private readonly allSegments: Segment[] = [];
+  private readonly views = new Map<Value, Map<string, Value>>();
   private insideSegment = false;
   private path: readonly string[] = [];
 
@@ -72,7 +83,14 @@ export class GraphBuilder {
     return this.allSegments;
   }
 
+  /** Makes {@link input} of that name give `value`: a program becomes the body of a loop. */
+  bind(name: string, value: Value): void {
+    this.bound.set(name, value);
+  }
+
   input(name: string, dtype: DType, shape: Shape): Value {
+    const bound = this.bound.get(name);
+    if (bound !== undefined) return bound;
     if (this.allInputs.some((known) => known.name === name)) throw new Error(`internal: two inputs named ${name}`);
     const value: Value = { name: this.unique(name), dtype, shape, source: { kind: "input" } };
     this.allInputs.push(value);
@@ -87,9 +105,9 @@ export class GraphBuilder {
     return { name: this.unique(name), dtype, shape, source: { kind: "constant", data } };
   }
 
-  /** A float32 scalar (shape []), made once per number. */
-  scalar(value: number): Value {
-    return this.inline(`scalar/${value}`, "float32", [], new Float32Array([value]));
+  /** A scalar (shape []), made once per number; other dtypes than float32 are a cast of it, folded with the weights'. */
+  scalar(value: number, dtype: DType = "float32"): Value {
+    return this.cast(this.inline(`scalar/${value}`, "float32", [], new Float32Array([value])), dtype);
   }
 
   /** An int64 vector, as ONNX wants shapes, axes and split sizes. */
@@ -149,6 +167,15 @@ export class GraphBuilder {
 
   private one<K extends OpType>(op: K, inputs: readonly Value[], attributes: OpAttributes[K]): Value {
     return this.emit(op, inputs, attributes)[0] as Value;
+  }
+
+  /** A view of `x` that many ask for is made once. */
+  private once(x: Value, view: string, make: () => Value): Value {
+    const known = this.views.get(x) ?? new Map<string, Value>();
+    this.views.set(x, known);
+    const value = known.get(view) ?? make();
+    known.set(view, value);
+    return value;
   }
 
   private unique(name: string): string {
@@ -225,7 +252,8 @@ export class GraphBuilder {
   sigmoid = (x: Value): Value => this.one("Sigmoid", [x], {});
   /** log(1 + e^x), stable on both sides. */
   softplus = (x: Value): Value => this.one("Softplus", [x], {});
-  scale = (x: Value, factor: number): Value => (factor === 1 ? x : this.mul(x, this.scalar(factor)));
+  scale = (x: Value, factor: number): Value =>
+    factor === 1 ? x : this.mul(x, this.scalar(factor, x.dtype));
   softmax = (x: Value): Value => this.one("Softmax", [x], { axis: -1 });
 
   matmul = (a: Value, b: Value): Value => this.one("MatMul", [a, b], {});
@@ -260,29 +288,27 @@ export class GraphBuilder {
   // ---- moving data
 
   transpose = (x: Value, perm: readonly number[]): Value => this.one("Transpose", [x], { perm });
-  shapeOf = (x: Value): Value => this.one("Shape", [x], {});
+  shapeOf = (x: Value): Value => this.once(x, "shape", () => this.one("Shape", [x], {}));
 
   /**
    * Reshape to `shape`. A symbolic dim is copied where the input has it at the same index; at most one other may be
    * symbolic, and is inferred at run time. Use {@link reshapeLike} where that is not enough.
    */
   reshape(x: Value, shape: Shape): Value {
-    let inferred = 0;
-    const numbers = shape.map((dim, i) => {
-      if (typeof dim === "number") return dim;
-      if (x.shape[i] === dim) return 0;
-      inferred += 1;
-      return -1;
-    });
-    if (inferred > 1)
+    const dims = staticDims(x.shape, shape);
+    if (dims === undefined)
       throw new Error(
         `internal: cannot reshape ${formatShape(x.shape)} to ${formatShape(shape)} without a runtime shape`,
       );
-    return this.one("Reshape", [x, this.int64s(numbers)], { shape });
+    return this.once(x, `reshape ${shape}`, () => this.one("Reshape", [x, this.int64s(dims)], { shape }));
   }
 
   /** Reshape to the shape that `like` has at run time. */
-  reshapeLike = (x: Value, like: Value): Value => this.one("Reshape", [x, this.shapeOf(like)], { shape: like.shape });
+  reshapeLike(x: Value, like: Value): Value {
+    if (staticDims(x.shape, like.shape) !== undefined) return this.reshape(x, like.shape);
+    return this.one("Reshape", [x, this.shapeOf(like)], { shape: like.shape });
+  }
+
   /** `x` as it is, once `other` is there: its shape is put together from that of `other`, whose symbolic dims it shares. */
   reshapeAfter(x: Value, other: Value): Value {
     const shape = this.shapeOf(other);
@@ -295,8 +321,8 @@ export class GraphBuilder {
   }
   /** Broadcast to the shape that `like` has at run time. */
   expandLike = (x: Value, like: Value): Value => this.one("Expand", [x, this.shapeOf(like)], { shape: like.shape });
-  zerosLike = (like: Value): Value =>
-    this.one("ConstantOfShape", [this.shapeOf(like)], { shape: like.shape, value: 0 });
+  zerosLike = (like: Value, dtype: DType = like.dtype): Value =>
+    this.cast(this.one("ConstantOfShape", [this.shapeOf(like)], { shape: like.shape, value: 0 }), dtype);
   /** A vector of one number; its length is known. */
   filled = (length: number, value: number): Value =>
     this.one("ConstantOfShape", [this.int64s([length])], { shape: [length], value });
@@ -332,13 +358,15 @@ export class GraphBuilder {
   and = (a: Value, b: Value): Value => this.one("And", [a, b], {});
   or = (a: Value, b: Value): Value => this.one("Or", [a, b], {});
   cast = (x: Value, to: DType): Value => (x.dtype === to ? x : this.one("Cast", [x], { to }));
+  /** In float32: where 16 bits would overflow, or lose what is being summed. */
+  wide = (x: Value): Value => this.cast(x, "float32");
 
-  /** Sums `x` over the axes on which `like` was broadcast to it, and gives it the shape of `like`. */
+  /** Sums `x` over the axes on which `like` was broadcast to it, and gives it the shape of `like`; a sum is float32. */
   sumTo(x: Value, like: Value): Value {
     const offset = x.shape.length - like.shape.length;
     const axes = x.shape.flatMap((dim, i) => (i < offset || (like.shape[i - offset] === 1 && dim !== 1) ? [i] : []));
     if (axes.length === 0) return x;
-    const kept = this.reduceSum(x, axes, true);
+    const kept = this.reduceSum(this.wide(x), axes, true);
     return offset === 0
       ? kept
       : this.reduceSum(

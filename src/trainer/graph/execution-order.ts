@@ -2,8 +2,9 @@
 import type { Node, Value } from "./graph.js";
 
 /**
- * Depth first from the nodes that nobody reads, the last one first, and at each node the input that was made last
- * first; a node runs when all it reads has run (GraphViewer of onnxruntime, default execution order).
+ * Nodes as the model file lists them, sorted or not, in the order of their runs: depth first from the nodes that nobody
+ * reads, the last one first, and at each node from the input whose maker is listed last; a node runs when all it reads
+ * is there (GraphViewer of onnxruntime, default execution order). So a list in reverse runs nearly as it was emitted.
  */
 export function executionOrder(nodes: readonly Node[]): Node[] {
   const maker = new Map<Value, number>();

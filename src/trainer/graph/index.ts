@@ -11,6 +11,7 @@ export {
   type Dim,
   type DType,
   elementCount,
+  type FloatDType,
   formatShape,
   normalizeAxis,
   type Shape,

@@ -35,14 +35,7 @@ export class LiveBuffers {
     nodes.forEach((node, at) => {
       for (const input of node.inputs) this.lastRead.set(input, at);
     });
-    // A view is one more reader of what it shows.
     for (const { value } of outputs) this.lastRead.set(value, Number.POSITIVE_INFINITY);
-    for (const node of nodes.toReversed()) {
-      if (node.op !== "Reshape") continue;
-      const [from] = node.inputs as readonly [Value];
-      const read = Math.max(this.lastRead.get(from) ?? 0, this.lastRead.get(node.outputs[0] as Value) ?? 0);
-      this.lastRead.set(from, read);
-    }
   }
 
   /** Makes the outputs of a node; gives the bytes alive while it runs. */
@@ -50,6 +43,7 @@ export class LiveBuffers {
     for (const output of node.outputs) {
       const shared = this.shared(node, output, at);
       if (shared !== undefined) {
+        // Whoever reads a view, or what was written over a buffer, reads that buffer.
         this.bufferOf.set(output, shared);
         const read = Math.max(this.lastRead.get(shared) ?? at, this.lastRead.get(output) ?? at);
         this.lastRead.set(shared, read);

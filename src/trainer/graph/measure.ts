@@ -19,8 +19,8 @@ export interface GraphMeasure {
   readonly peakBytes: number;
   /** The node at which that is reached. */
   readonly peakNode: string;
-  /** Bytes of what is computed from constants alone and read by the rest: made once, when the session is. */
-  readonly foldedBytes: number;
+  /** What is computed from constants alone: made once, when the session is, and part of no figure above. */
+  readonly folded: ReadonlySet<Value>;
 }
 
 export const DTYPE_BYTES: Readonly<Record<DType, number>> = {
@@ -37,8 +37,7 @@ export function measureGraph(graph: Graph, sizes: Readonly<Record<string, number
   const run = new Measurement();
   for (const input of graph.inputs) run.shapes.set(input, concrete(input, sizes));
   const { flops, peak, node } = run.graph(graph);
-  const foldedBytes = run.foldedBytes();
-  return { shapes: run.shapes, matmulFlops: flops, peakBytes: peak, peakNode: node, foldedBytes };
+  return { shapes: run.shapes, matmulFlops: flops, peakBytes: peak, peakNode: node, folded: run.folded };
 }
 
 /** "past+time" is a sum of symbols, as `addDims` writes it. */
@@ -65,17 +64,17 @@ class Measurement {
   readonly shapes = new Map<Value, Sizes>();
   /** Contents of the small integer vectors that shapes are read from. */
   private readonly contents = new Map<Value, Sizes>();
-  private readonly folded = new Set<Value>();
-  private readonly foldedRead = new Set<Value>();
+  readonly folded = new Set<Value>();
 
-  graph(graph: Graph): Cost {
-    const nodes = executionOrder(graph.nodes.filter((node) => !this.foldsAway(node, graph)));
+  graph(graph: Graph, isBody = false): Cost {
+    const emitted = graph.nodes.filter((node) => !this.foldsAway(node, graph));
+    // The encoder lists a model's nodes last first, those of a body as they are.
+    const nodes = executionOrder(isBody ? emitted : emitted.toReversed());
     const buffers = new LiveBuffers({ ...graph, nodes }, (value) => this.bytes(value));
     let flops = 0;
     let peak = 0;
     let node = "";
     nodes.forEach((each, at) => {
-      for (const input of each.inputs) if (this.folded.has(input)) this.foldedRead.add(input);
       this.infer(each);
       const inside = each.op === "Scan" ? this.loop(each) : { flops: this.matmulFlops(each), peak: 0 };
       flops += inside.flops;
@@ -84,10 +83,6 @@ class Measurement {
       buffers.release(at);
     });
     return { flops, peak, node };
-  }
-
-  foldedBytes(): number {
-    return [...this.foldedRead].reduce((sum, value) => sum + this.bytes(value), 0);
   }
 
   /** Whether a node reads constants only, so that the runtime computes it while it opens the session. */
@@ -107,7 +102,7 @@ class Measurement {
       this.shapes.set(input, i < states ? outer : outer.slice(1));
     });
     const trips = scanned === 0 ? 0 : (this.shape(node.inputs[states] as Value)[0] as number);
-    const { flops, peak } = this.graph(body);
+    const { flops, peak } = this.graph(body, true);
     node.outputs.forEach((output, i) => {
       const inner = this.shape(body.outputs[i]?.value as Value);
       this.shapes.set(output, i < states ? inner : [trips, ...inner]);

@@ -10,7 +10,7 @@ export function printGraph(graph: Graph): string {
     ...graph.inputs.map((input) => `input  ${show(input)}`),
     ...graph.constants.map((constant) => `const  ${show(constant)}`),
     ...graph.nodes.flatMap((node) => {
-      const { body, ...rest }: { readonly body?: Graph } = node.attributes;
+      const { body, ...rest } = node.op === "Scan" ? node.attributes : { ...node.attributes, body: undefined };
       const attributes = Object.keys(rest).length === 0 ? "" : ` ${JSON.stringify(rest)}`;
       const line = `${node.outputs.map(show).join(", ")} = ${node.op}(${node.inputs.map((input) => input.name).join(", ")})${attributes}`;
       return body === undefined ? [line] : [line, ...printGraph(body).replaceAll(/^/gm, "  ").split("\n")];

@@ -6,6 +6,8 @@ export type Shape = readonly Dim[];
 
 export const DTYPES = ["float32", "float16", "bfloat16", "int64", "int32", "bool"] as const;
 export type DType = (typeof DTYPES)[number];
+/** What the layers of a model may compute in. */
+export type FloatDType = Extract<DType, "float32" | "float16" | "bfloat16">;
 
 /** "[batch, time, 64]" */
 export function formatShape(shape: Shape): string {

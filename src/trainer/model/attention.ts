@@ -18,7 +18,7 @@ export interface AttentionContext {
   readonly positions: Value;
   /** undefined: a layer without positions. */
   readonly tables: RotaryTables | undefined;
-  /** Added to the scores: 0 or very negative, [batch, 1, groups · time, keys], see {@link groupedBias}. */
+  /** Float32, added to the scores: 0 or very negative, [batch, 1, groups · time, keys], see {@link groupedBias}. */
   readonly bias: Value;
 }
 
@@ -66,7 +66,8 @@ export function attention(
   // Scores are the largest thing that a step would keep, and cheap: backward computes them again.
   const mixed = g.segment([grouped], () => {
     const scores = g.fusedMatMul(grouped, key, { transB: true, alpha: config.queryScale }); // [B, KV, G·T, S]
-    return g.matmul(g.softmax(g.add(scores, bias)), value);
+    // In float32, because float16 cannot hold the bias.
+    return g.matmul(g.cast(g.softmax(g.add(g.wide(scores), bias)), value.dtype), value);
   });
   const perHead = g.reshape(mixed, [batch, numAttentionHeads, time, headDim]);
   const merged = g.reshape(g.transpose(perHead, [0, 2, 1, 3]), [batch, time, numAttentionHeads * headDim]);

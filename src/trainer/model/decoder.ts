@@ -1,6 +1,6 @@
 /** @file A pre-norm decoder of any family that ModelConfig describes: token ids to hidden rows, hidden rows to logits. */
 import type { LayerConfig, ModelConfig } from "../checkpoint/types.js";
-import type { GraphBuilder, Value } from "../graph/index.js";
+import type { FloatDType, GraphBuilder, Value } from "../graph/index.js";
 import { type AttentionContext, attention, groupedBias, type KeyValue } from "./attention.js";
 import { embed, headLogits, headOf } from "./head.js";
 import { mlp } from "./mlp.js";
@@ -33,7 +33,7 @@ export function decoder(
   parameters: Parameters,
   inputs: DecoderInputs,
 ): { readonly hidden: Value; readonly present: readonly KeyValue[] } {
-  const contextOf = layerContexts(g, config, inputs);
+  const contextOf = layerContexts(g, config, inputs, parameters.dtype);
   const norm = (module: string, x: Value): Value => rmsNorm(g, config, parameters, module, x);
   const present: KeyValue[] = [];
   let x = g.scale(embed(g, config, parameters, inputs.ids), config.embeddingScale);
@@ -63,6 +63,7 @@ function layerContexts(
   g: GraphBuilder,
   config: ModelConfig,
   { positions, order, visible }: DecoderInputs,
+  dtype: FloatDType,
 ): (layer: LayerConfig) => AttentionContext {
   const wide = g.cast(positions, "int64");
   const biases = new Map<number | undefined, Value>();
@@ -73,7 +74,8 @@ function layerContexts(
     }
     const ropeConfig = rope === undefined ? undefined : config.ropes[rope];
     if (ropeConfig !== undefined && !tables.has(rope)) {
-      tables.set(rope, rotaryTables(g, ropeConfig, config.headDim, order));
+      const { cos, sin } = rotaryTables(g, ropeConfig, config.headDim, order);
+      tables.set(rope, { cos: g.cast(cos, dtype), sin: g.cast(sin, dtype) });
     }
   }
   return ({ window, rope }) => ({ positions: wide, tables: tables.get(rope), bias: biases.get(window) as Value });

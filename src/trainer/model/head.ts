@@ -25,7 +25,7 @@ export function embed(g: GraphBuilder, config: ModelConfig, parameters: Paramete
     const hit = g.cast(g.equal(g.reshape(ids, [...(ids.shape as Dim[]), 1]), indices), "float32");
     const isTrained = g.equal(g.reduceMax(hit, [-1], true), g.scalar(1));
     const known = g.min(ids, g.int32Scalar(config.vocabSize - 1)); // a new id must not index the frozen matrix
-    return g.where(isTrained, g.matmul(hit, rows.weight), lookUp(known));
+    return g.where(isTrained, g.cast(g.matmul(hit, rows.weight), parameters.dtype), lookUp(known));
   });
 }
 
@@ -46,12 +46,14 @@ export function headOf(config: ModelConfig, parameters: Parameters): HeadWeights
   };
 }
 
-/** Logits of hidden rows: [.., hidden] -> [.., vocabulary + new rows]. */
+/** Float32 logits of hidden rows: [.., hidden] -> [.., vocabulary + new rows]. */
 export function headLogits(g: GraphBuilder, { weight, rows }: HeadWeights, hidden: Value): Value {
   return g.scope("lm_head", () => {
-    const logits = g.fusedMatMul(hidden, weight, { transB: true });
+    const product = (matrix: Value): Value =>
+      g.wide(g.fusedMatMul(hidden, g.cast(matrix, hidden.dtype), { transB: true }));
+    const logits = product(weight);
     if (rows === undefined) return logits;
-    const both = g.concat([logits, g.fusedMatMul(hidden, rows.weight, { transB: true })], -1);
+    const both = g.concat([logits, product(rows.weight)], -1);
     const vocabulary = weight.shape[0] as number;
     const columns = Array.from({ length: Math.max(vocabulary, 1 + Math.max(...rows.indices)) }, (_, id) => id);
     rows.indices.forEach((id, row) => {

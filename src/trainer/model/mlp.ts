@@ -6,11 +6,12 @@ import type { Parameters } from "./parameters.js";
 
 const ACTIVATIONS: { readonly [K in Activation]: (g: GraphBuilder, x: Value) => Value } = {
   silu: (g, x) => g.mul(x, g.sigmoid(x)),
-  // x/2 · (1 + tanh z) = x · σ(2z) with z = √(2/π) (x + 0.044715 x³)
-  gelu_pytorch_tanh: (g, x) => {
+  // x/2 · (1 + tanh z) = x · σ(2z) with z = √(2/π) (x + 0.044715 x³); in float32, as float16 has no x² beyond |x| = 255
+  gelu_pytorch_tanh: (g, gate) => {
+    const x = g.wide(gate);
     const factor = 2 * Math.sqrt(2 / Math.PI);
     const inner = g.add(g.scale(g.mul(x, x), 0.044715 * factor), g.scalar(factor));
-    return g.mul(x, g.sigmoid(g.mul(x, inner)));
+    return g.cast(g.mul(x, g.sigmoid(g.mul(x, inner))), gate.dtype);
   },
 };
 

@@ -1,7 +1,7 @@
 /** @file Which tensors a decoder has, which of them are trained, and where each lies in the flat vector theta. */
 import { basename } from "node:path";
 import type { CheckpointDir, ModelConfig, TensorEntry } from "../checkpoint/types.js";
-import type { GraphBuilder, Value } from "../graph/index.js";
+import type { FloatDType, GraphBuilder, Value } from "../graph/index.js";
 import { type Dropout, loraDropout } from "./dropout.js";
 import type { LoraSpec, TrainableSpec } from "./trainable.js";
 
@@ -33,14 +33,17 @@ export interface LoraMatrices {
 /** Trained rows [indices, hidden] that stand in for the same rows of a frozen matrix, or follow its last row. */
 export interface TokenRows {
   readonly indices: readonly number[];
+  /** Float32, as theta is. */
   readonly weight: Value;
 }
 
 /** The tensors of a model inside a graph, by the names that the checkpoint gives them. */
 export interface Parameters {
-  /** Float32 value of a tensor, trained or frozen. */
+  /** What the layers compute in, and the dtype of weights, rows and LoRA matrices. */
+  readonly dtype: FloatDType;
+  /** A tensor, trained or frozen. */
   weight(name: string): Value;
-  /** Float32 rows of a matrix, read from the stored dtype, so that no float32 copy of a frozen one is held for it. `g` may be a loop's body. */
+  /** Rows of a matrix, read from theta or from the stored dtype, so that no other copy of it is held for them. `g` may be a loop's body. */
   rows(g: GraphBuilder, name: string, ids: Value): Value;
   /** E.g. "model.layers.0.self_attn.q_proj"; undefined where the layer has no adapter. */
   lora(module: string): LoraMatrices | undefined;
@@ -147,6 +150,10 @@ export interface ParameterOptions {
   readonly noise?: Value;
   /** Share of a LoRA layer's inputs that is dropped, 0 to 1. */
   readonly dropout?: number;
+  /** Default float32. */
+  readonly dtype?: FloatDType;
+  /** Where frozen weights are opened, if `g` is the body of a loop. */
+  readonly outside?: GraphBuilder;
 }
 
 /** Opens the parameters of a model in `g`: trained ones are cut out of `theta`, frozen ones point into the checkpoint's files. */
@@ -158,6 +165,7 @@ export function openParameters(
   loraScale: number,
   options: ParameterOptions = {},
 ): Parameters {
+  const { dtype = "float32", outside = g } = options;
   const parts = g.split(
     theta,
     0,
@@ -170,22 +178,32 @@ export function openParameters(
     if (known !== undefined) return known;
     const entry = checkpoint.tensors.get(name);
     if (entry === undefined) throw new Error(`internal: the checkpoint has no tensor ${name}`);
-    const stored = storedWeight(g, entry);
-    const weight = { stored, value: g.cast(stored, "float32") }; // folded once, when the session is made
+    const stored = storedWeight(outside, entry);
+    const weight = { stored, value: outside.cast(stored, dtype) }; // folded once, when the session is made
     frozen.set(name, weight);
     return weight;
+  };
+  const narrow = new Map<string, Value>();
+  /** A trained tensor in the dtype of the layers: one cast, however many read it. */
+  const openTrained = (name: string): Value | undefined => {
+    const known = narrow.get(name) ?? trained.get(name);
+    if (known === undefined || known.dtype === dtype) return known;
+    const value = g.cast(known, dtype);
+    narrow.set(name, value);
+    return value;
   };
   const dropout = loraDropout(g, options.noise, options.dropout ?? 0);
   const index = new Map(layout.entries.map((entry, i) => [entry.name, i]));
   return {
-    weight: (name) => trained.get(name) ?? openFrozen(name).value,
+    dtype,
+    weight: (name) => openTrained(name) ?? openFrozen(name).value,
     rows(at, name, ids) {
       const known = trained.get(name);
-      return known === undefined ? at.cast(at.gather(openFrozen(name).stored, ids), "float32") : at.gather(known, ids);
+      return at.cast(at.gather(known ?? openFrozen(name).stored, ids), dtype);
     },
     lora(module) {
-      const a = trained.get(`${module}.lora_A.weight`);
-      const b = trained.get(`${module}.lora_B.weight`);
+      const a = openTrained(`${module}.lora_A.weight`);
+      const b = openTrained(`${module}.lora_B.weight`);
       if (a === undefined || b === undefined) return undefined;
       const matrices = { a, b, scale: loraScale };
       return dropout === undefined

@@ -6,6 +6,6 @@ import type { Parameters } from "./parameters.js";
 /** x / rms(x) · (normOffset + weight) over the last dim. */
 export function rmsNorm(g: GraphBuilder, config: ModelConfig, parameters: Parameters, module: string, x: Value): Value {
   const stored = parameters.weight(`${module}.weight`);
-  const weight = config.normOffset === 0 ? stored : g.add(stored, g.scalar(config.normOffset)); // folded where frozen
+  const weight = config.normOffset === 0 ? stored : g.add(stored, g.scalar(config.normOffset, stored.dtype)); // folded where frozen
   return g.rmsNorm(x, weight, config.rmsNormEps)[0];
 }

@@ -169,17 +169,26 @@ class AxesConstants {
 /** What one model shares while it is written. */
 class Context {
   readonly axes = new AxesConstants();
-  private readonly outputNames = new Map<Value, string>();
+  private readonly names = new Map<Value, string>();
 
-  nameOf = (value: Value): string => this.outputNames.get(value) ?? value.name;
+  /**
+   * Values between nodes get short names; nodes keep their own. ONNX Runtime plans the reuse of buffers by looking
+   * values up by name, over and over: with names as long as ours that is most of the time that a session takes.
+   */
+  nameOf(value: Value): string {
+    if (value.source.kind !== "node") return value.name;
+    const name = this.names.get(value) ?? `v${this.names.size.toString(36)}`;
+    this.names.set(value, name);
+    return name;
+  }
 
   /** Gives values that leave `graph` the names of its outputs; gives the outputs that need a copy under their name. */
   nameOutputs(graph: Graph): Graph["outputs"] {
     const own = new Set(graph.nodes);
     return graph.outputs.filter(({ name, value }) => {
       const isOwn = value.source.kind === "node" && own.has(value.source.node);
-      if (!isOwn || this.outputNames.has(value)) return true;
-      this.outputNames.set(value, name);
+      if (!isOwn || this.names.has(value)) return true;
+      this.names.set(value, name);
       return false;
     });
   }

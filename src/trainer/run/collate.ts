@@ -158,7 +158,7 @@ function fillLabels(placed: readonly { readonly item: Item; readonly offset: num
       .filter((label) => label.compared || nllWeight(label, weights) > 0)
       .map((label) => ({ label, item, row: offset + label.from })),
   );
-  const N = Math.ceil(labels.length / LABEL_CHUNK) * LABEL_CHUNK;
+  const N = Math.max(1, Math.ceil(labels.length / LABEL_CHUNK)) * LABEL_CHUNK; // ONNX Runtime makes no loop of no trips
   const fill = <A extends Int32Array | Float32Array>(into: A, of: (entry: (typeof labels)[number]) => number): A => {
     labels.forEach((entry, n) => {
       into[n] = of(entry);

@@ -8,6 +8,7 @@ import { collate, type MicroBatch } from "./collate.js";
 import { type ChosenDevice, resolveDevice } from "./device.js";
 import { type GeneratorHooks, generate } from "./generator.js";
 import { initialTheta } from "./initial-theta.js";
+import { afterOverflow, afterStep, FRESH_LOSS_SCALE, readLossScale, writeLossScale } from "./loss-scale.js";
 import type {
   GenerateRequest,
   Generation,
@@ -21,6 +22,7 @@ import type {
   Weights,
 } from "./policy.js";
 import { type PolicyVectors, readPolicyState, writePolicyState } from "./policy-state.js";
+import { type ChosenPrecision, choosePrecision } from "./precision.js";
 import { ProgramShelf } from "./program-shelf.js";
 import { preferenceOutputs } from "./programs.js";
 import { stepNoise } from "./random.js";
@@ -54,12 +56,22 @@ export interface RunHooks {
   readonly onFinished?: (count: number) => void;
 }
 
+interface TriedStep {
+  readonly metrics: StepMetrics;
+  /** Of the last micro-batch. */
+  readonly result: Readonly<Record<string, Feed>>;
+  /** What to throw where the step cannot be taken. */
+  readonly error: () => Promise<Error>;
+}
+
 /** Owns the sessions. All methods block the thread while ONNX Runtime works; that is why this lives in a process of its own. */
 export class LocalPolicy {
   private vectors: PolicyVectors;
   /** Until {@link markReference} takes another: the weights that the policy was opened with. */
   private reference: Float32Array;
   private step = 0;
+  /** Of float16; elsewhere it stays as it is and nothing reads it. */
+  private lossScale = FRESH_LOSS_SCALE;
 
   private constructor(
     private readonly options: PolicyOptions,
@@ -70,6 +82,7 @@ export class LocalPolicy {
     private readonly base: Float32Array,
     private readonly modelHash: string,
     private readonly device: ChosenDevice,
+    private readonly precision: ChosenPrecision,
   ) {
     this.vectors = freshVectors(base);
     this.reference = base;
@@ -79,10 +92,11 @@ export class LocalPolicy {
     const checkpoint = await openCheckpointDir(options.model);
     const { trainable } = options;
     const device = await resolveDevice(options.device);
+    const precision = choosePrecision(options.precision, device.device, checkpoint.tensors);
     const layout = thetaLayout(expectedTensors(checkpoint.config), checkpoint.config, trainable);
     const base = await initialTheta(checkpoint, layout, trainable, options.seed);
     const programs = new ProgramShelf(
-      { checkpoint, layout, loraScale: loraScale(trainable) },
+      { checkpoint, layout, loraScale: loraScale(trainable), computeDtype: precision.precision },
       {
         gradientCheckpointing: options.gradientCheckpointing ?? false,
         loraDropout: loraDropout(trainable),
@@ -93,7 +107,7 @@ export class LocalPolicy {
         device: device.device,
       },
     );
-    return new LocalPolicy(options, checkpoint, layout, programs, base, await checkpoint.hash(), device);
+    return new LocalPolicy(options, checkpoint, layout, programs, base, await checkpoint.hash(), device, precision);
   }
 
   info(): PolicyInfo {
@@ -108,6 +122,8 @@ export class LocalPolicy {
       trainedParameters: this.layout.length,
       device: this.device.device,
       deviceReason: this.device.reason,
+      precision: this.precision.precision,
+      precisionReason: this.precision.reason,
       sessionMs: this.programs.sessionMs,
       peakRssMb: process.resourceUsage().maxRSS / 1024,
     };
@@ -117,9 +133,34 @@ export class LocalPolicy {
     return this.step;
   }
 
-  /** One optimizer step over the whole batch. Nothing changes where loss or gradients are not finite. */
-  async trainStep(batch: TrainBatch, options: StepOptions, { betweenRuns }: RunHooks): Promise<StepMetrics> {
+  /**
+   * One optimizer step over the whole batch. Nothing changes where loss or gradients are not finite; in float16, where
+   * the gradients alone are not, the step is tried again with half the loss scale.
+   */
+  async trainStep(batch: TrainBatch, options: StepOptions, hooks: RunHooks): Promise<StepMetrics> {
     refuseUnfitBatch(batch, options, this.checkpoint.config.maxPositionEmbeddings);
+    let scale = this.lossScale;
+    for (let skipped = 0; ; skipped += 1) {
+      const { metrics, result, error } = await this.tryStep(batch, options, scale.scale, hooks);
+      if (isTaken(metrics)) {
+        this.adopt(result);
+        if (!this.scalesLoss) return metrics;
+        this.lossScale = afterStep(scale);
+        return { ...metrics, loss_scale: scale.scale, skipped_steps: skipped };
+      }
+      const smaller = this.scalesLoss && Number.isFinite(metrics["loss"]) ? afterOverflow(scale) : undefined;
+      if (smaller === undefined) throw await error();
+      scale = smaller;
+    }
+  }
+
+  /** Runs a step and changes nothing. */
+  private async tryStep(
+    batch: TrainBatch,
+    options: StepOptions,
+    lossScale: number,
+    { betweenRuns }: RunHooks,
+  ): Promise<TriedStep> {
     const program = await this.programs.train(options.loss);
     const micro = collate(batch.pairs, batch.texts, stepWeights(batch, options), options.maxTokens);
     const outputs = ["loss", ...(hasNll(batch, options) ? ["nll"] : []), ...preferenceOutputs(options.loss)];
@@ -128,7 +169,7 @@ export class LocalPolicy {
     for (const [i, rows] of micro.entries()) {
       await betweenRuns();
       const isLast = i === micro.length - 1;
-      const feeds = { ...this.trainFeeds(rows, i, batch, options), gradient };
+      const feeds = { ...this.trainFeeds(rows, i, batch, options, lossScale), gradient };
       const result = await program.run(feeds, [
         ...outputs,
         ...(isLast ? ["grad_norm", ...NEXT_VECTORS] : ["sum_gradient"]),
@@ -142,9 +183,7 @@ export class LocalPolicy {
         continue;
       }
       const metrics = sums.metrics(options);
-      if (!isTaken(metrics)) throw await this.nonFinite(program, feeds, metrics);
-      this.adopt(result);
-      return metrics;
+      return { metrics, result, error: () => this.nonFinite(program, feeds, metrics) };
     }
     throw new Error("internal: an empty batch");
   }
@@ -183,7 +222,11 @@ export class LocalPolicy {
     await writePolicyState(directory, {
       identity: this.identity(),
       vectors: this.reference === this.base ? this.vectors : { ...this.vectors, reference: this.reference },
-      state: { ...state, global_step: this.step },
+      state: {
+        ...state,
+        global_step: this.step,
+        ...(this.scalesLoss && { loss_scale: writeLossScale(this.lossScale) }),
+      },
       writeTrained: (staging) => this.writeTrained(staging, theta),
     });
     return directory;
@@ -196,6 +239,7 @@ export class LocalPolicy {
     this.vectors = own;
     this.reference = reference;
     this.step = state.global_step;
+    this.lossScale = readLossScale(state["loss_scale"]);
     return state;
   }
 
@@ -208,6 +252,7 @@ export class LocalPolicy {
   async loadAdapter(directory: string): Promise<void> {
     this.vectors = freshVectors(await readTrained(directory, this.options.trainable, this.layout));
     this.step = 0;
+    this.lossScale = FRESH_LOSS_SCALE;
   }
 
   async close(): Promise<void> {
@@ -228,6 +273,10 @@ export class LocalPolicy {
     return { baseModel: this.modelHash, trainable, parameters: this.layout.length, ...(this.drops && { seed }) };
   }
 
+  private get scalesLoss(): boolean {
+    return this.precision.precision === "float16";
+  }
+
   private get drops(): boolean {
     return loraDropout(this.options.trainable) > 0;
   }
@@ -236,7 +285,13 @@ export class LocalPolicy {
     return { current: this.vectors.theta, reference: this.reference, base: this.base }[weights];
   }
 
-  private trainFeeds(rows: MicroBatch, index: number, batch: TrainBatch, options: StepOptions): Feeds {
+  private trainFeeds(
+    rows: MicroBatch,
+    index: number,
+    batch: TrainBatch,
+    options: StepOptions,
+    lossScale: number,
+  ): Feeds {
     const { theta, m, v } = this.vectors;
     const noise = (): Feed => ({
       data: stepNoise(this.options.seed, this.step, index, rows.rows * rows.time),
@@ -245,7 +300,7 @@ export class LocalPolicy {
     return {
       ...rowFeeds(rows),
       ...lossFeeds(rows, options, batch.reference),
-      ...optimizerFeeds(options, this.step + 1),
+      ...optimizerFeeds(options, this.step + 1, lossScale),
       ...(this.drops && { noise: noise() }),
       theta: vectorFeed(theta),
       m: vectorFeed(m),
@@ -269,8 +324,9 @@ export class LocalPolicy {
       where === undefined
         ? `the loss is ${loss}, the norm of the gradient ${grad_norm}`
         : `the gradient of ${where.name} is ${gradient[bad]} (loss ${loss})`;
+    const range = this.scalesLoss ? ", take --precision bfloat16 or float32," : ",";
     return new Error(
-      `step ${this.step + 1} was not taken: ${found}. Lower the learning rate, or continue from the last checkpoint.`,
+      `step ${this.step + 1} was not taken: ${found}. Lower the learning rate${range} or continue from the last checkpoint.`,
     );
   }
 }

@@ -1,20 +1,29 @@
 /** @file Peak memory of a training step before anything runs, and the largest micro-batch that fits. CPU, this session's options. */
 import { freemem } from "node:os";
 import { expectedTensors, openCheckpointDir } from "../checkpoint/index.js";
-import { DTYPE_BYTES, type Graph, type GraphMeasure, measureGraph, type Value } from "../graph/index.js";
+import {
+  DTYPE_BYTES,
+  type Graph,
+  type GraphMeasure,
+  measureGraph,
+  type Node,
+  type Sizes,
+  type Value,
+} from "../graph/index.js";
 import { LABEL_CHUNK } from "../losses/index.js";
 import { loraScale, thetaLayout } from "../model/index.js";
 import type { LossName, PolicyOptions } from "./policy.js";
 import { trainProgram } from "./programs.js";
 
-/** Node, the runtime's library and the graph's own bookkeeping, before weights and activations: measured, rounded up. */
-const PROCESS_BYTES = 150 * 2 ** 20;
+/** Node and the runtime's library, and what the session keeps about a node: measured by `npm run bench -- memory`. */
+const PROCESS_BYTES = 110 * 2 ** 20;
+const BYTES_A_NODE = 13 * 2 ** 10;
 
 /** Bytes of the engine process, by what takes them. */
 export interface MemoryEstimate {
-  /** Weights as they lie in the file and are read during a step. */
+  /** Frozen tensors as nodes read them: embedding, norms. */
   readonly weights: number;
-  /** Float32 copies and packed matrices that the session makes of them. */
+  /** Frozen matrices, packed for the products that read them: one copy for forward, one for backward. */
   readonly prepared: number;
   /** What the nodes of one step hold at their peak, new theta and moments included. */
   readonly activations: number;
@@ -68,35 +77,36 @@ export function estimateStepMemory(graph: Graph, thetaLength: number, row: RowSi
   const measure = measureGraph(graph, { batch: rows, time: row.time, labels, pairs: rows * row.pairs });
   const weights = weightBytes(graph, measure);
   const state = 4 * thetaLength * DTYPE_BYTES.float32;
-  const bytes = { ...weights, activations: measure.peakBytes, state, process: PROCESS_BYTES };
+  const process = PROCESS_BYTES + BYTES_A_NODE * allNodes(graph).length;
+  const bytes = { ...weights, activations: measure.peakBytes, state, process };
   return { ...bytes, total: Object.values(bytes).reduce((sum, part) => sum + part, 0) };
 }
 
 /**
- * A frozen float32 matrix on the right of a product is packed once for each node that reads it, and its plain form goes
- * unless something else reads it.
+ * A frozen float32 matrix on the right of a product is packed once as it is and once turned, where nodes read it so, and
+ * its plain form goes unless something else reads it. What the session casts while it opens is frozen like what the file holds.
  */
-function weightBytes(graph: Graph, { foldedBytes }: GraphMeasure): { weights: number; prepared: number } {
-  let prepared = foldedBytes;
+function weightBytes(graph: Graph, { folded, shapes }: GraphMeasure): { weights: number; prepared: number } {
+  const bytesOf = (value: Value): number =>
+    (shapes.get(value) ?? (value.shape as Sizes)).reduce((count, size) => count * size, DTYPE_BYTES[value.dtype]);
+  const packed = { asIs: new Set<Value>(), turned: new Set<Value>() };
   const plain = new Set<Value>();
   for (const node of allNodes(graph)) {
+    if (node.outputs.some((output) => folded.has(output))) continue;
     node.inputs.forEach((input, i) => {
-      if (input.source.kind !== "constant") return;
-      const packs = (node.op === "MatMul" || node.op === "FusedMatMul") && i === 1 && input.dtype === "float32";
-      if (packs && input.shape.length === 2) prepared += constantBytes(input);
-      else plain.add(input);
+      if (input.source.kind !== "constant" && !folded.has(input)) return;
+      const isProduct = node.op === "MatMul" || node.op === "FusedMatMul";
+      if (isProduct && i === 1 && input.dtype === "float32" && input.shape.length === 2) {
+        (node.op === "FusedMatMul" && node.attributes.transB ? packed.turned : packed.asIs).add(input);
+      } else if (node.op !== "Scan") plain.add(input); // a body lists what it captures itself
     });
   }
-  return { weights: [...plain].reduce((sum, value) => sum + constantBytes(value), 0), prepared };
+  const sum = (values: Iterable<Value>): number => [...values].reduce((bytes, value) => bytes + bytesOf(value), 0);
+  return { weights: sum(plain), prepared: sum(packed.asIs) + sum(packed.turned) };
 }
 
-function allNodes(graph: Graph): readonly Graph["nodes"][number][] {
+function allNodes(graph: Graph): readonly Node[] {
   return graph.nodes.flatMap((node) => (node.op === "Scan" ? [node, ...allNodes(node.attributes.body)] : [node]));
-}
-
-/** Shapes of constants are numbers. */
-function constantBytes({ shape, dtype }: Value): number {
-  return shape.reduce<number>((count, dim) => count * (dim as number), DTYPE_BYTES[dtype]);
 }
 
 /** More rows than any machine holds; ends the search where everything fits. */

@@ -17,6 +17,8 @@ export interface PolicyOptions {
   readonly threads?: number;
   /** Default "auto". */
   readonly device?: DeviceChoice;
+  /** What the layers compute in; default "auto". What is trained, the losses and the optimizer are float32 always. */
+  readonly precision?: PrecisionChoice;
   /** Recomputes activations in backward instead of keeping them: the same gradients, a lower peak, about a third more work. */
   readonly gradientCheckpointing?: boolean;
 }
@@ -29,6 +31,10 @@ export interface BaseModel {
 }
 
 export type DeviceChoice = "auto" | "cpu" | "cuda" | "webgpu";
+
+export type Precision = "float32" | "float16" | "bfloat16";
+/** "auto": on CUDA the checkpoint's own dtype, elsewhere float32. */
+export type PrecisionChoice = "auto" | Precision;
 
 /** One batch of an optimizer step: pairs for the preference loss, texts for the plain NLL (base rows, replay). */
 export interface TrainBatch {
@@ -69,7 +75,10 @@ export interface StepOptions {
   readonly maxTokens: number;
 }
 
-/** Metrics of one step, under TRL's names. Preference metrics are absent where the batch had no pairs. */
+/**
+ * Metrics of one step, under TRL's names. Preference metrics are absent where the batch had no pairs. In float16 also
+ * `loss_scale`, and `skipped_steps`: how often the step overflowed and was tried again with half the scale.
+ */
 export type StepMetrics = Readonly<Record<string, number>>;
 
 export interface GenerateRequest {
@@ -148,6 +157,9 @@ export interface PolicyInfo {
   readonly device: string;
   /** Why this device, in words. */
   readonly deviceReason: string;
+  readonly precision: Precision;
+  /** Why this precision, in words. */
+  readonly precisionReason: string;
   /** Time spent on making sessions so far. */
   readonly sessionMs: number;
   /** Largest resident size of the engine process so far, in MiB. */

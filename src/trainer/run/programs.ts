@@ -1,7 +1,7 @@
 /** @file The programs that run on ONNX Runtime: what goes in, what comes out. Each is one graph. */
 import { gradients } from "../autodiff/index.js";
 import type { CheckpointDir } from "../checkpoint/types.js";
-import { addDims, type Graph, GraphBuilder, type Value } from "../graph/index.js";
+import { addDims, type FloatDType, type Graph, GraphBuilder, type Value } from "../graph/index.js";
 import {
   type HeadGradients,
   nllLoss,
@@ -29,12 +29,16 @@ export interface ProgramSource {
   readonly checkpoint: Pick<CheckpointDir, "config" | "tensors">;
   readonly layout: ThetaLayout;
   readonly loraScale: number;
+  /** What the layers compute in; theta, its moments, losses and the optimizer are float32. Default float32. */
+  readonly computeDtype?: FloatDType;
 }
 
 export interface TrainProgramOptions {
   /** Share of a LoRA layer's inputs that is left out; more than 0 adds the input `noise`. */
   readonly loraDropout?: number;
   readonly gradientCheckpointing?: boolean;
+  /** Where frozen weights are opened, if the program becomes the body of a loop. */
+  readonly outside?: GraphBuilder;
 }
 
 interface Rows {
@@ -46,15 +50,15 @@ interface Rows {
 /** Packed rows to the log-probability of each label; shared by training and scoring, so that the two cannot disagree. */
 function labelLogps(
   g: GraphBuilder,
-  { checkpoint, layout, loraScale }: ProgramSource,
+  { checkpoint, layout, loraScale, computeDtype: dtype = "float32" }: ProgramSource,
   wanted: HeadGradients,
-  { loraDropout = 0, gradientCheckpointing = false }: TrainProgramOptions = {},
+  { loraDropout = 0, gradientCheckpointing = false, outside = g }: TrainProgramOptions = {},
 ): Rows {
   const { config } = checkpoint;
   const cell = (name: string): Value => g.input(name, "int32", ["batch", "time"]);
   const theta = g.input("theta", "float32", [layout.length]);
   const dropout = loraDropout > 0 ? { noise: cell("noise"), dropout: loraDropout } : {};
-  const parameters = openParameters(g, checkpoint, layout, theta, loraScale, dropout);
+  const parameters = openParameters(g, checkpoint, layout, theta, loraScale, { ...dropout, dtype, outside });
   const ids = cell("ids");
   const positions = cell("positions");
   const order = g.input("order", "int32", ["time"]);
@@ -76,34 +80,55 @@ export function scoreProgram(source: ProgramSource): Graph {
  * Forward, backward and optimizer in one graph. `gradient` carries the sum of earlier micro-batches of the same step in
  * and out; `next_theta`, `next_m`, `next_v` are the update by that sum, to be taken after the last micro-batch only.
  * Weights of labels and pairs are inputs, so that every mean is over the whole step, however it is cut up.
+ *
+ * In float16 the input `loss_scale` multiplies what runs backward, so that small gradients are no zeros; it is divided
+ * out again in float32 before anything is summed (Micikevicius et al. 2018, arXiv 1710.03740).
  */
 export function trainProgram(source: ProgramSource, loss: LossName, options: TrainProgramOptions = {}): Graph {
   const g = new GraphBuilder();
-  const headIsTrained = source.layout.entries.some(({ name }) => name === headName(source.checkpoint.config));
-  const { theta, logps } = labelLogps(g, source, headIsTrained ? "hidden+head" : "hidden", options);
-  const nll = nllLoss(g, logps, g.input("nll_weights", "float32", ["labels"]));
-  const total = loss === "sft" ? nll : g.add(nll, preference(g, loss, logps));
-  g.output("loss", total);
-  g.output("nll", nll);
-  const [gradient] = gradients(g, total, [theta]) as readonly [Value];
-  optimizer(g, source.layout, theta, gradient);
+  for (const [name, value] of Object.entries(trainStep(g, source, loss, options))) g.output(name, value);
   return g.build();
 }
 
-/** The term that compares replies; its per-pair values are outputs, named in {@link preferenceOutputs}. */
-function preference(g: GraphBuilder, loss: Exclude<LossName, "sft">, logps: Value): Value {
+type Outputs = Readonly<Record<string, Value>>;
+
+/** The outputs of {@link trainProgram} by name. */
+export function trainStep(
+  g: GraphBuilder,
+  source: ProgramSource,
+  loss: LossName,
+  options: TrainProgramOptions = {},
+): Outputs {
+  const headIsTrained = source.layout.entries.some(({ name }) => name === headName(source.checkpoint.config));
+  const { theta, logps } = labelLogps(g, source, headIsTrained ? "hidden+head" : "hidden", options);
+  const nll = nllLoss(g, logps, g.input("nll_weights", "float32", ["labels"]));
+  const { term, outputs } = loss === "sft" ? { term: undefined, outputs: {} } : preference(g, loss, logps);
+  const total = term === undefined ? nll : g.add(nll, term);
+  const gradient = gradientOf(g, source, total, theta);
+  return { ...outputs, loss: total, nll, ...optimizer(g, source.layout, theta, gradient) };
+}
+
+function gradientOf(g: GraphBuilder, { computeDtype }: ProgramSource, loss: Value, theta: Value): Value {
+  if (computeDtype !== "float16") return gradients(g, loss, [theta])[0] as Value;
+  const scale = g.input("loss_scale", "float32", []);
+  return g.div(gradients(g, loss, [theta], scale)[0] as Value, scale);
+}
+
+/** The term that compares replies, and its per-pair values, named in {@link preferenceOutputs}. */
+function preference(
+  g: GraphBuilder,
+  loss: Exclude<LossName, "sft">,
+  logps: Value,
+): { readonly term: Value; readonly outputs: Outputs } {
   const reply = (name: string): Value =>
     weightedLogps(g, g.input(`${name}_weights`, "float32", ["pairs", "labels"]), logps);
   const perPair = (name: string): Value => g.input(name, "float32", ["pairs"]);
   const scalar = (name: string): Value => g.input(name, "float32", []);
   const [chosen, rejected] = [reply("chosen"), reply("rejected")];
-  g.output("chosen", chosen);
-  g.output("rejected", rejected);
   if (loss === "orpo") {
     const term = orpoTerm(g, chosen, rejected, perPair("pair_weights"), scalar("beta"));
-    g.output("log_odds", term.logOdds);
-    g.output("log_sigmoid_odds", term.logSigmoidOdds);
-    return term.loss;
+    const { logOdds: log_odds, logSigmoidOdds: log_sigmoid_odds } = term;
+    return { term: term.loss, outputs: { chosen, rejected, log_odds, log_sigmoid_odds } };
   }
   const reference = preferenceRules[loss].reference
     ? { refChosen: perPair("ref_chosen"), refRejected: perPair("ref_rejected") }
@@ -117,7 +142,7 @@ function preference(g: GraphBuilder, loss: Exclude<LossName, "sft">, logps: Valu
     labelSmoothing: scalar("label_smoothing"),
     simpoGamma: scalar("simpo_gamma"),
   });
-  return term;
+  return { term, outputs: { chosen, rejected } };
 }
 
 /** Per-pair outputs of a train program. */
@@ -126,18 +151,14 @@ export function preferenceOutputs(loss: LossName): readonly string[] {
   return loss === "orpo" ? ["chosen", "rejected", "log_odds", "log_sigmoid_odds"] : ["chosen", "rejected"];
 }
 
-function optimizer(g: GraphBuilder, layout: ThetaLayout, theta: Value, gradient: Value): void {
+function optimizer(g: GraphBuilder, layout: ThetaLayout, theta: Value, gradient: Value): Outputs {
   const vector = (name: string): Value => g.input(name, "float32", [layout.length]);
   const scalar = (name: string): Value => g.input(name, "float32", []);
   const sum = g.add(vector("gradient"), gradient);
   const { clipped, norm } = clipByGlobalNorm(g, sum, scalar("max_grad_norm"));
   const inputs = { stepSize: scalar("step_size"), rootBias2: scalar("root_bias2"), decay: scalar("decay") };
   const next = adamw(g, { theta, m: vector("m"), v: vector("v") }, clipped, inputs, decayMask(g, layout));
-  g.output("sum_gradient", sum);
-  g.output("grad_norm", norm);
-  g.output("next_theta", next.theta);
-  g.output("next_m", next.m);
-  g.output("next_v", next.v);
+  return { sum_gradient: sum, grad_norm: norm, next_theta: next.theta, next_m: next.m, next_v: next.v };
 }
 
 /** 1 where weight decay applies: a scalar where it does everywhere, else runs of ones and zeros. */
@@ -166,11 +187,11 @@ export const cacheNames = (layer: number) => ({
  * key_order [keys], past keys and values [batch, kv heads, past, head dim]; gives logits of the last token
  * [batch, vocabulary] and the longer cache.
  */
-export function generateProgram({ checkpoint, layout, loraScale }: ProgramSource): Graph {
+export function generateProgram({ checkpoint, layout, loraScale, computeDtype = "float32" }: ProgramSource): Graph {
   const g = new GraphBuilder();
   const { config } = checkpoint;
   const theta = g.input("theta", "float32", [layout.length]);
-  const parameters = openParameters(g, checkpoint, layout, theta, loraScale);
+  const parameters = openParameters(g, checkpoint, layout, theta, loraScale, { dtype: computeDtype });
   const ids = g.input("ids", "int32", ["batch", "time"]);
   const positions = g.input("positions", "int32", ["batch", "time"]);
   const keys = addDims("past", "time");
@@ -180,14 +201,15 @@ export function generateProgram({ checkpoint, layout, loraScale }: ProgramSource
   const cache = (name: string): Value =>
     g.input(name, "float32", ["batch", config.numKeyValueHeads, "past", config.headDim]);
   const layers = Array.from({ length: config.numHiddenLayers }, (_, layer) => cacheNames(layer));
-  const past = layers.map((names) => ({ key: cache(names.past[0]), value: cache(names.past[1]) }));
+  const opened = (name: string): Value => g.cast(cache(name), computeDtype);
+  const past = layers.map((names) => ({ key: opened(names.past[0]), value: opened(names.past[1]) }));
   const { hidden, present } = decoder(g, config, parameters, { ids, positions, order, visible, past });
   const last = g.reshape(g.slice(hidden, 1, -1), ["batch", config.hiddenSize]);
   g.output("logits", logits(g, config, parameters, last));
   present.forEach(({ key, value }, layer) => {
     const [keyName, valueName] = cacheNames(layer).present;
-    g.output(keyName, key);
-    g.output(valueName, value);
+    g.output(keyName, g.wide(key));
+    g.output(valueName, g.wide(value));
   });
   return g.build();
 }

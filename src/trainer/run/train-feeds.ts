@@ -70,10 +70,15 @@ export function lossFeeds(rows: MicroBatch, options: StepOptions, reference: rea
   };
 }
 
-/** Scalars of AdamW and clipping for step `step` = 1, 2, … */
-export function optimizerFeeds({ learningRate, weightDecay, maxGradNorm }: StepOptions, step: number): Feeds {
+/** Scalars of AdamW and clipping for step `step` = 1, 2, …, and the loss scale that only a float16 program takes. */
+export function optimizerFeeds(
+  { learningRate, weightDecay, maxGradNorm }: StepOptions,
+  step: number,
+  lossScale = 1,
+): Feeds {
   const { stepSize, rootBias2, decay } = adamScalars(learningRate, weightDecay, step);
   return {
+    loss_scale: scalarFeed(lossScale),
     max_grad_norm: scalarFeed(maxGradNorm),
     step_size: scalarFeed(stepSize),
     root_bias2: scalarFeed(rootBias2),

@@ -65,6 +65,12 @@ describe("collate", () => {
     expect([...(batch?.nllWeights ?? [])]).toEqual(padded());
   });
 
+  it("has one chunk of labels that weigh nothing where nothing is labelled", () => {
+    const [batch] = collate([], [{ ids: draw(5), labels: new Uint8Array(5) }], weights, 100);
+    expect(batch?.targets.length).toBe(LABEL_CHUNK);
+    expect([...(batch?.nllWeights ?? [])]).toEqual(padded());
+  });
+
   it("gives a masked reply token no weight in the comparison", () => {
     const [pair] = pairs as [TokenizedPair];
     const masked = { ...pair, chosen: { ...pair.chosen, labels: Uint8Array.from([0, 0, 1]) } };
@@ -92,6 +98,15 @@ describe("prefix sharing and packing", () => {
       expect(Math.abs((together[i]?.chosen.sum ?? 0) - (chosen?.chosen.sum ?? 1))).toBeLessThan(1e-4);
       expect(Math.abs((together[i]?.rejected.sum ?? 0) - (rejected?.rejected.sum ?? 1))).toBeLessThan(1e-4);
     }
+  });
+
+  it("run a micro-batch without labels: a text that weighs nothing beside the pairs", async () => {
+    const options = { loss: "orpo", learningRate: 0, beta: 0.1, maxGradNorm: 1, weightDecay: 0 } as const;
+    const step = { ...options, textWeight: 0, nllOver: "chosen", maxTokens: 1 } as const;
+    const alone = await policy.trainStep({ pairs, texts: [] }, step);
+    const beside = await policy.trainStep({ pairs, texts: [reply(120)] }, step);
+    expect(beside["loss"]).toBeCloseTo(alone["loss"] as number, 5);
+    expect(beside["grad_norm"]).toBeCloseTo(alone["grad_norm"] as number, 5);
   });
 
   it("train as plain rows do: the NLL of a text equals that of a pair's prompt and chosen reply", async () => {

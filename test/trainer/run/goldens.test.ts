@@ -120,7 +120,13 @@ describe.each(GOLDEN_NAMES)("%s", (name) => {
     const source = await openSource(model, GOLDEN_LORA);
     const pairs = goldenPairs(golden[which]);
     const count = pairs.reduce((sum, pair) => sum + pair.prompt.length - 1 + pair.chosen.ids.length, 0);
-    const weights = { text: 0, pairNll: 1 / count, nllOver: "prompt+chosen", pair: 1 / pairs.length, logps: "mean" } as const;
+    const weights = {
+      text: 0,
+      pairNll: 1 / count,
+      nllOver: "prompt+chosen",
+      pair: 1 / pairs.length,
+      logps: "mean",
+    } as const;
     const [rows] = collate(pairs, [], weights, 4096);
     const theta = await readTrained(adapter, GOLDEN_LORA, source.layout);
     const gradient = await stepGradient(source, "orpo", rows as NonNullable<typeof rows>, theta);
