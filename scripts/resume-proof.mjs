@@ -120,21 +120,18 @@ async function checkpointIn(output, { child }, step) {
   }
 }
 
-/** Starts or resumes, and kills at a random moment between the first checkpoint and the likely end. */
+/** Starts or resumes, and kills at a random moment after the first checkpoint, before the last is whole. */
 async function killedRun(output, resume, span) {
   const run = startTraining(output, resume);
   await checkpointIn(output, run, Number(options["save-steps"]));
-  const afterMs = Math.round(Math.random() * span * 0.9);
-  await Promise.race([sleep(afterMs), run.ended]);
+  const end = performance.now() + Math.random() * span;
+  // A run that is faster than the unbroken one was is not let go to its end.
+  const last = join(output, `checkpoint-${options.steps}`);
+  while (performance.now() < end && !existsSync(last) && run.child.exitCode === null) await sleep(POLL_MS);
   if (run.child.exitCode === null) process.kill(-run.child.pid, "SIGKILL");
   const how = await run.ended;
   if (how !== "SIGKILL") throw new Error(`the training ended with ${how} before it was killed: run this again`);
-  return {
-    afterFirstCheckpointMs: afterMs,
-    left: readdirSync(output)
-      .filter((name) => name.startsWith("checkpoint"))
-      .sort(),
-  };
+  return { left: readdirSync(output).sort() };
 }
 
 function filesOf(directory) {

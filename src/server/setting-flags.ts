@@ -105,6 +105,7 @@ const FLAGS: Readonly<Record<SettingName, Flag>> = {
   metric_for_best_model: flag(SAVING, "<metric>", "decides which checkpoint is the best"),
   greater_is_better: flag(SAVING, BOOLEAN, "whether a larger value of it is better"),
   device: flag(MACHINE, "<device>", "auto, cpu, cuda or webgpu"),
+  precision: flag(MACHINE, "<dtype>", "auto, float32, float16 or bfloat16: what the layers compute in"),
   threads: flag(MACHINE, "<number>", "threads of ONNX Runtime"),
 };
 

@@ -84,6 +84,7 @@ async function training(
   signal.throwIfAborted();
   const policy = await openPolicy(policyOptionsOf(config));
   try {
+    if (policy.info.precision !== "float32") display.line(`precision: ${policy.info.precisionReason}`);
     if (config.adapter !== undefined && config.resume === false) await policy.loadAdapter(config.adapter);
     const events = trainOn(policy, data, config, { signal });
     const started = async (): Promise<void> => keepSettings(config.outputDir, settings, model.name);

@@ -68,6 +68,7 @@ function recompute(g: GraphBuilder, forward: readonly Node[], segment: Segment, 
   const again = new Map(segment.inputs.map((input) => [input, g.reshapeAfter(input, dy)]));
   for (const node of forward.slice(segment.start, segment.end)) {
     const { op, inputs, attributes, name } = node;
+    if (op === "Scan") throw new Error(`internal: ${name}: a Scan within a segment has no gradient`);
     if (!inputs.some((input) => again.has(input))) {
       const outside = inputs.find(({ shape }) => shape.some((dim) => typeof dim === "string"));
       if (outside === undefined) continue; // it follows from weights alone

@@ -98,6 +98,7 @@ export class GraphBuilder {
   }
 
   output(name: string, value: Value): void {
+    if (this.outputs.some((known) => known.name === name)) throw new Error(`internal: two outputs named ${name}`);
     this.outputs.push({ name, value });
   }
 
@@ -252,8 +253,7 @@ export class GraphBuilder {
   sigmoid = (x: Value): Value => this.one("Sigmoid", [x], {});
   /** log(1 + e^x), stable on both sides. */
   softplus = (x: Value): Value => this.one("Softplus", [x], {});
-  scale = (x: Value, factor: number): Value =>
-    factor === 1 ? x : this.mul(x, this.scalar(factor, x.dtype));
+  scale = (x: Value, factor: number): Value => (factor === 1 ? x : this.mul(x, this.scalar(factor, x.dtype)));
   softmax = (x: Value): Value => this.one("Softmax", [x], { axis: -1 });
 
   matmul = (a: Value, b: Value): Value => this.one("MatMul", [a, b], {});
@@ -312,6 +312,11 @@ export class GraphBuilder {
   /** `x` as it is, once `other` is there: its shape is put together from that of `other`, whose symbolic dims it shares. */
   reshapeAfter(x: Value, other: Value): Value {
     const shape = this.shapeOf(other);
+    const unknown = x.shape.filter((dim) => typeof dim === "string" && !other.shape.includes(dim));
+    if (unknown.length > 1)
+      throw new Error(
+        `internal: ${formatShape(x.shape)} shares too few dims with ${formatShape(other.shape)} to wait for it`,
+      );
     const dims = x.shape.map((dim) => {
       if (typeof dim === "number") return this.int64s([dim]);
       const index = other.shape.indexOf(dim);

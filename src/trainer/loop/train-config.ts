@@ -2,7 +2,7 @@
 import { DEFAULT_SIMPO_GAMMA } from "../losses/index.js";
 import { LORA_TARGETS, type TrainableSpec } from "../model/index.js";
 import type { ScheduleName } from "../optim/index.js";
-import type { DeviceChoice, LossName, PolicyOptions, StepOptions } from "../run/policy.js";
+import type { DeviceChoice, LossName, PolicyOptions, PrecisionChoice, StepOptions } from "../run/policy.js";
 import { type ReplyMask, type SectionMarkers, THINKING } from "../text/index.js";
 import { settingProblems } from "./setting-problems.js";
 import { readSettings, type TrainSettings } from "./train-settings.js";
@@ -72,6 +72,7 @@ export interface TrainConfig {
   readonly metricForBestModel: string;
   readonly greaterIsBetter: boolean;
   readonly device: DeviceChoice;
+  readonly precision: PrecisionChoice;
   readonly threads?: number;
 }
 
@@ -122,6 +123,7 @@ function complete(s: Required<Pick<TrainSettings, "model" | "output_dir" | "loss
     metricForBestModel: metric.startsWith("eval_") ? metric : `eval_${metric}`,
     greaterIsBetter: s.greater_is_better ?? !metric.endsWith("loss"),
     device: s.device ?? "auto",
+    precision: s.precision ?? "auto",
     ...(s.threads !== undefined && { threads: s.threads }),
   };
 }
@@ -194,12 +196,13 @@ function trainable(s: TrainSettings): TrainableSpec {
 
 /** How the policy of a training is opened. */
 export function policyOptionsOf(config: TrainConfig): PolicyOptions {
-  const { model, trainable: spec, seed, device, gradientCheckpointing, threads } = config;
+  const { model, trainable: spec, seed, device, precision, gradientCheckpointing, threads } = config;
   return {
     model,
     trainable: spec,
     seed,
     device,
+    precision,
     gradientCheckpointing,
     ...(threads !== undefined && { threads }),
   };

@@ -111,6 +111,7 @@ export const settingsSchema = z.object({
   greater_is_better: flag(),
   // Machine
   device: oneOf(["auto", "cpu", "cuda", "webgpu"]),
+  precision: oneOf(["auto", "float32", "float16", "bfloat16"]),
   threads: whole(1),
 });
 

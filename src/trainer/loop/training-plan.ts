@@ -52,6 +52,7 @@ export function planTraining(info: PolicyInfo, data: TrainingData, config: Train
     textSettings: textSettingsOf(config),
     arithmetic: {
       device: info.device,
+      precision: info.precision,
       threads: config.threads ?? null,
       max_tokens_per_micro_batch: config.maxTokensPerMicroBatch,
       gradient_checkpointing: config.gradientCheckpointing,

@@ -5,7 +5,7 @@ import { deviceFacts } from "./device-facts.js";
 
 export interface DeviceStatus {
   readonly device: Device;
-  /** `untested`: nothing is missing, and training there has never been compared with the CPU's results. */
+  /** `untested`: nothing is missing, and training on such hardware has not been compared with the CPU's results. */
   readonly status: "ok" | "untested" | "unavailable";
   readonly reason: string;
 }
@@ -20,15 +20,13 @@ export interface DeviceReport {
 
 const DEVICES: readonly Device[] = ["cpu", "cuda", "webgpu"];
 
-const UNTESTED = "its provider is there, but training on it has not been compared with the CPU's results";
-
 /** Looks things up; no session is opened. */
 export async function deviceReport(): Promise<DeviceReport> {
   const facts = await deviceFacts();
   const devices = DEVICES.map((device): DeviceStatus => {
     try {
-      const { tested } = chooseDevice(device, facts);
-      if (!tested) return { device, status: "untested", reason: UNTESTED };
+      const { untested } = chooseDevice(device, facts);
+      if (untested !== undefined) return { device, status: "untested", reason: `its provider is there; ${untested}` };
       return { device, status: "ok", reason: device === "cpu" ? "always there" : facts.gpus.join(", ") };
     } catch (error) {
       return { device, status: "unavailable", reason: (error as Error).message };

@@ -12,6 +12,8 @@ export interface ChosenDevice {
   readonly reason: string;
   /** Whether training on such a device has been compared with the CPU's results. */
   readonly tested: boolean;
+  /** How far it has not been tested, where it has not. */
+  readonly untested?: string;
 }
 
 /** How far a device has not been tested; "auto" takes none that is listed. */
@@ -82,7 +84,12 @@ export function chooseDevice(choice: DeviceChoice, facts: DeviceFacts): ChosenDe
 function chosen(device: Device, why: string): ChosenDevice {
   const untested = UNTESTED[device];
   const warning = untested === undefined ? "" : ` (${untested}; compare its first losses with those of --device cpu)`;
-  return { device, reason: `${device}: ${why}${warning}`, tested: untested === undefined };
+  return {
+    device,
+    reason: `${device}: ${why}${warning}`,
+    tested: untested === undefined,
+    ...(untested !== undefined && { untested }),
+  };
 }
 
 /** All that stands between this machine and CUDA, each with what to do. */

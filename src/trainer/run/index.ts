@@ -20,6 +20,8 @@ export type {
   Policy,
   PolicyInfo,
   PolicyOptions,
+  Precision,
+  PrecisionChoice,
   ReplyScore,
   SamplingOptions,
   ScoreOptions,

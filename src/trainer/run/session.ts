@@ -2,7 +2,7 @@
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import type { Graph } from "../graph/index.js";
 import { encodeModel } from "../onnx/index.js";
-import { type Device, executionProviders } from "./device.js";
+import { type Device, executionProviders, explainDeviceError } from "./device.js";
 
 export interface SessionOptions {
   /** Folder that holds the weight files the graph points into. */
@@ -35,7 +35,8 @@ export async function openSession(
   name: string,
   { weightsFolder, threads, device = "cpu" }: SessionOptions,
 ): Promise<Program> {
-  const session = await InferenceSession.create(encodeModel(graph, name), {
+  const model = encodeModel(graph, name);
+  const created = InferenceSession.create(model, {
     executionProviders: executionProviders(device, graph),
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
@@ -45,6 +46,7 @@ export async function openSession(
     logSeverityLevel: 3,
     extra: { session: { model_external_initializers_file_folder_path: weightsFolder } },
   });
+  const session = await explained(created, device);
   const wanted = new Map(graph.inputs.map((input) => [input.name, input]));
   return {
     async run(feeds, outputs) {
@@ -54,7 +56,7 @@ export async function openSession(
         if (feed === undefined) throw new Error(`internal: ${name} was run without ${input}`);
         tensors[input] = new Tensor(dtype as "float32" | "int32", feed.data as Float32Array, feed.dims);
       }
-      const results = await session.run(tensors, [...outputs]);
+      const results = await explained(session.run(tensors, [...outputs]), device);
       return Object.fromEntries(
         outputs.map((output) => {
           const tensor = results[output] as Tensor;
@@ -64,4 +66,14 @@ export async function openSession(
     },
     dispose: () => session.release(),
   };
+}
+
+/** An error of a device's libraries, in words that say what to do. */
+async function explained<T>(work: Promise<T>, device: Device): Promise<T> {
+  if (device === "cpu") return work;
+  try {
+    return await work;
+  } catch (cause) {
+    throw new Error(`${device}: ${explainDeviceError((cause as Error).message)}`, { cause });
+  }
 }

@@ -103,7 +103,13 @@ describe("a layer with dropout", () => {
     ];
     const dropout = loraDropout(g, noise, share)?.(5);
     const lora = { a, b, scale: SCALE, ...(dropout === undefined ? {} : { dropout }) };
-    const parameters: Parameters = { weight: () => w, rows: () => w, lora: () => lora, tokenRows: () => undefined };
+    const parameters: Parameters = {
+      dtype: "float32",
+      weight: () => w,
+      rows: () => w,
+      lora: () => lora,
+      tokenRows: () => undefined,
+    };
     const y = linear(g, parameters, "layer", x);
     const wrt = [x, a, b];
     gradients(g, g.sumAll(g.mul(y, y)), wrt).forEach((dy, i) => {
