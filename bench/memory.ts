@@ -6,6 +6,7 @@ import { ourRun, policyOptions } from "./ours.js";
 
 /** Tokens of prompt and of each answer. */
 const LENGTHS = [
+  [16, 16],
   [64, 64],
   [256, 256],
 ] as const;

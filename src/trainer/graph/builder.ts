@@ -56,6 +56,11 @@ export class GraphBuilder {
     }
   }
 
+  /** All inputs so far, in the order in which they were declared. */
+  get inputs(): readonly Value[] {
+    return this.allInputs;
+  }
+
   /** All nodes so far, in topological order. */
   get nodes(): readonly Node[] {
     return this.allNodes;

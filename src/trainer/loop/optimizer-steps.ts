@@ -1,5 +1,5 @@
 /** @file Optimizer steps over rows: which rows make a step, in which order, and how far the passes have come. */
-import type { Policy, StepMetrics, StepOptions, TrainBatch } from "../run/policy.js";
+import type { PlannedStep, Policy, StepMetrics, StepOptions, TrainBatch } from "../run/policy.js";
 import { createRng } from "../text/index.js";
 
 export interface StepPlan<T> {
@@ -14,6 +14,8 @@ export interface StepPlan<T> {
   /** What the policy gets for the rows of step 0, 1, … */
   batch(rows: readonly T[], index: number): TrainBatch | Promise<TrainBatch>;
   options(index: number): StepOptions;
+  /** How many steps from this one on nobody needs to look between; default 1. */
+  together?(index: number): number;
 }
 
 export interface TakenStep<T> {
@@ -33,26 +35,52 @@ export function cursorAfter(steps: number, rows: number, rowsPerStep: number) {
   return { pass, used, epoch: (pass * rows + used) / rows };
 }
 
-/** Yields after each step that was taken. The policy's state is that step's when it is yielded. */
+/**
+ * Yields after each step that was taken. When the last one of those that are taken together is yielded, the policy's
+ * state is that step's.
+ */
 export async function* optimizerSteps<T>(
-  policy: Pick<Policy, "trainStep">,
+  policy: Pick<Policy, "trainStep" | "trainSteps">,
   plan: StepPlan<T>,
   signal?: AbortSignal,
 ): AsyncGenerator<TakenStep<T>> {
-  const { rows, rowsPerStep, seed } = plan;
+  const rowsOf = rowsByStep(plan);
+  for (let index = plan.taken ?? 0; index < plan.totalSteps; ) {
+    signal?.throwIfAborted();
+    const count = policy.trainSteps === undefined ? 1 : Math.min(plan.together?.(index) ?? 1, plan.totalSteps - index);
+    const rows = Array.from({ length: count }, (_, i) => rowsOf(index + i));
+    const steps: PlannedStep[] = [];
+    for (const [i, chosen] of rows.entries())
+      steps.push({ batch: await plan.batch(chosen, index + i), options: plan.options(index + i) });
+    const metrics = await take(policy, steps, signal);
+    for (const [i, chosen] of rows.entries()) {
+      yield { index: index + i, rows: chosen, metrics: metrics[i] as StepMetrics };
+    }
+    index += count;
+  }
+}
+
+async function take(
+  policy: Pick<Policy, "trainStep" | "trainSteps">,
+  steps: readonly PlannedStep[],
+  signal: AbortSignal | undefined,
+): Promise<readonly StepMetrics[]> {
+  const [first] = steps;
+  if (first === undefined || steps.length > 1) return (await policy.trainSteps?.(steps, signal)) ?? [];
+  return [await policy.trainStep(first.batch, first.options, signal)];
+}
+
+/** The rows of a step by its index; asked for in rising order, each pass is shuffled once. */
+function rowsByStep<T>({ rows, rowsPerStep, seed }: StepPlan<T>): (index: number) => readonly T[] {
   const perEpoch = stepsPerEpoch(rows.length, rowsPerStep);
   let pass = -1;
   let order: readonly T[] = [];
-  for (let index = plan.taken ?? 0; index < plan.totalSteps; index++) {
-    signal?.throwIfAborted();
+  return (index) => {
     const at = index % perEpoch;
     if (pass !== Math.floor(index / perEpoch)) {
       pass = Math.floor(index / perEpoch);
       order = createRng(seed, "epoch", pass).shuffle(rows);
     }
-    const chosen = order.slice(at * rowsPerStep, (at + 1) * rowsPerStep);
-    const batch = await plan.batch(chosen, index);
-    const metrics = await policy.trainStep(batch, plan.options(index), signal);
-    yield { index, rows: chosen, metrics };
-  }
+    return order.slice(at * rowsPerStep, (at + 1) * rowsPerStep);
+  };
 }

@@ -132,12 +132,23 @@ async function* steps(training: Training): AsyncGenerator<TrainEvent> {
   const { rowsPerStep, totalSteps, optionsAt: options } = plan;
   const batch = (chosen: readonly Row[]): TrainBatch => batchOf(training, chosen);
   let from = now();
-  const stepPlan = { rows, rowsPerStep, totalSteps, taken: progress.step, seed: config.seed, batch, options };
+  const together = (index: number): number => (policy.info.device === "cuda" ? quietSteps(plan, index) : 1);
+  const stepPlan = { rows, rowsPerStep, totalSteps, taken: progress.step, seed: config.seed, batch, options, together };
   for await (const taken of optimizerSteps<Row>(policy, stepPlan, signal)) {
     yield* record(training, taken, now() - from);
     yield* evaluateAndSave(training);
     from = now();
   }
+}
+
+/** Steps that may go to a GPU in one run: an abort waits for them. */
+const MOST_TOGETHER = 8;
+
+/** Steps from `index` on up to the next that is evaluated or saved. */
+function quietSteps({ isEvaluated, isSaved }: TrainingPlan, index: number): number {
+  let count = 1;
+  while (count < MOST_TOGETHER && !isEvaluated(index + count) && !isSaved(index + count)) count += 1;
+  return count;
 }
 
 function batchOf({ plan, reference: scores }: Training, rows: readonly Row[]): TrainBatch {

@@ -31,8 +31,11 @@ export function executionProviders(device: Device, graph: Graph): Providers {
       return ["cpu"];
     case "cuda":
       return [{ name: "cuda", deviceId: 0 }, "cpu"];
-    case "webgpu":
-      return [{ name: "webgpu", forceCpuNodeNames: graph.nodes.filter(failsOnWebgpu).map(({ name }) => name) }, "cpu"];
+    case "webgpu": {
+      const forceCpuNodeNames = graph.nodes.filter(failsOnWebgpu).map(({ name }) => name);
+      // An empty list is refused.
+      return [{ name: "webgpu", ...(forceCpuNodeNames.length > 0 && { forceCpuNodeNames }) }, "cpu"];
+    }
   }
 }
 

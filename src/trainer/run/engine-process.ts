@@ -31,6 +31,8 @@ async function answer(id: number, call: EngineCall): Promise<unknown> {
       return policy.info();
     case "trainStep":
       return opened().trainStep(call.batch, call.options, { betweenRuns: () => refuseIfCancelled(id) });
+    case "trainSteps":
+      return opened().trainSteps(call.steps, { betweenRuns: () => refuseIfCancelled(id) });
     case "scorePairs":
       return opened().scorePairs(call.pairs, call.weights, {
         betweenRuns: () => refuseIfCancelled(id),

@@ -3,6 +3,7 @@
 import type { TokenizedPair } from "../text/types.js";
 import type {
   GenerateRequest,
+  PlannedStep,
   PolicyInfo,
   PolicyOptions,
   SamplingOptions,
@@ -14,6 +15,7 @@ import type {
 export type EngineCall =
   | { readonly method: "open"; readonly options: PolicyOptions }
   | { readonly method: "trainStep"; readonly batch: TrainBatch; readonly options: StepOptions }
+  | { readonly method: "trainSteps"; readonly steps: readonly PlannedStep[] }
   | { readonly method: "scorePairs"; readonly pairs: readonly TokenizedPair[]; readonly weights: Weights }
   | { readonly method: "markReference" }
   | { readonly method: "generate"; readonly requests: readonly GenerateRequest[]; readonly options: SamplingOptions }

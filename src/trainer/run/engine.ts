@@ -8,6 +8,7 @@ import type {
   GenerateRequest,
   Generation,
   PairScore,
+  PlannedStep,
   Policy,
   PolicyInfo,
   PolicyOptions,
@@ -129,6 +130,10 @@ class RemotePolicy implements Policy {
 
   trainStep(batch: TrainBatch, options: StepOptions, signal?: AbortSignal): Promise<StepMetrics> {
     return this.engine.call({ method: "trainStep", batch, options }, signal) as Promise<StepMetrics>;
+  }
+
+  trainSteps(steps: readonly PlannedStep[], signal?: AbortSignal): Promise<StepMetrics[]> {
+    return this.engine.call({ method: "trainSteps", steps }, signal) as Promise<StepMetrics[]>;
   }
 
   scorePairs(

@@ -17,6 +17,7 @@ export type {
   Generation,
   LossName,
   PairScore,
+  PlannedStep,
   Policy,
   PolicyInfo,
   PolicyOptions,

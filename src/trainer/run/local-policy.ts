@@ -8,11 +8,20 @@ import { collate, type MicroBatch } from "./collate.js";
 import { type ChosenDevice, resolveDevice } from "./device.js";
 import { type GeneratorHooks, generate } from "./generator.js";
 import { initialTheta } from "./initial-theta.js";
-import { afterOverflow, afterStep, FRESH_LOSS_SCALE, readLossScale, writeLossScale } from "./loss-scale.js";
+import {
+  afterOverflow,
+  afterStep,
+  FRESH_LOSS_SCALE,
+  GROWTH_INTERVAL,
+  readLossScale,
+  writeLossScale,
+} from "./loss-scale.js";
+import { notTaken } from "./not-taken.js";
 import type {
   GenerateRequest,
   Generation,
   PairScore,
+  PlannedStep,
   PolicyInfo,
   PolicyOptions,
   SamplingOptions,
@@ -27,8 +36,10 @@ import { ProgramShelf } from "./program-shelf.js";
 import { preferenceOutputs } from "./programs.js";
 import { stepNoise } from "./random.js";
 import type { Feed, Feeds, Program } from "./session.js";
+import { runStacked } from "./stacked-steps.js";
 import { StepSums } from "./step-metrics.js";
 import {
+  hasNll,
   lossFeeds,
   needsReference,
   optimizerFeeds,
@@ -154,6 +165,48 @@ export class LocalPolicy {
     }
   }
 
+  /**
+   * The same steps as one call of {@link trainStep} each. Where they go to the device in one run, a step that is not
+   * finite ends the run before it and is taken by itself. All or none: an error leaves everything as it was.
+   */
+  async trainSteps(steps: readonly PlannedStep[], hooks: RunHooks, inOneRun = this.isFar): Promise<StepMetrics[]> {
+    const before = { vectors: this.vectors, step: this.step, lossScale: this.lossScale };
+    const metrics: StepMetrics[] = [];
+    try {
+      while (metrics.length < steps.length) {
+        if (inOneRun) metrics.push(...(await this.stackedSteps(steps.slice(metrics.length), hooks)));
+        const next = steps[metrics.length];
+        if (next !== undefined) metrics.push(await this.trainStep(next.batch, next.options, hooks));
+      }
+      return metrics;
+    } catch (error) {
+      Object.assign(this, before);
+      throw error;
+    }
+  }
+
+  /** Takes steps in one run until one is not finite, or the loss scale changes; gives the metrics of these. */
+  private async stackedSteps(steps: readonly PlannedStep[], { betweenRuns }: RunHooks): Promise<StepMetrics[]> {
+    const { scale, goodSteps } = this.lossScale;
+    const together = steps.slice(0, this.scalesLoss ? GROWTH_INTERVAL - goodSteps : steps.length);
+    if (together.length < 2) return [];
+    for (const { batch, options } of together)
+      refuseUnfitBatch(batch, options, this.checkpoint.config.maxPositionEmbeddings);
+    const program = await this.programs.steps((together[0] as PlannedStep).options.loss);
+    await betweenRuns();
+    const { metrics, vectors } = await runStacked(program, together, {
+      vectors: this.vectors,
+      step: this.step,
+      lossScale: scale,
+      ...(this.drops && { noise: (step, micro, count) => stepNoise(this.options.seed, step, micro, count) }),
+    });
+    this.vectors = vectors;
+    this.step += metrics.length;
+    if (!this.scalesLoss) return [...metrics];
+    for (const _ of metrics) this.lossScale = afterStep(this.lossScale);
+    return metrics.map((values) => ({ ...values, loss_scale: scale, skipped_steps: 0 }));
+  }
+
   /** Runs a step and changes nothing. */
   private async tryStep(
     batch: TrainBatch,
@@ -273,6 +326,11 @@ export class LocalPolicy {
     return { baseModel: this.modelHash, trainable, parameters: this.layout.length, ...(this.drops && { seed }) };
   }
 
+  /** Vectors of theta's length cross a bus with each run. */
+  private get isFar(): boolean {
+    return this.device.device === "cuda";
+  }
+
   private get scalesLoss(): boolean {
     return this.precision.precision === "float16";
   }
@@ -315,19 +373,10 @@ export class LocalPolicy {
   }
 
   /** Runs the failed micro-batch once more for its gradient, to name the tensor. */
-  private async nonFinite(program: Program, feeds: Feeds, { loss, grad_norm }: StepMetrics): Promise<Error> {
+  private async nonFinite(program: Program, feeds: Feeds, metrics: StepMetrics): Promise<Error> {
     const { sum_gradient } = await program.run(feeds, ["sum_gradient"]);
     const gradient = (sum_gradient as Feed).data as Float32Array;
-    const bad = gradient.findIndex((value) => !Number.isFinite(value));
-    const where = this.layout.entries.find(({ offset, size }) => bad >= offset && bad < offset + size);
-    const found =
-      where === undefined
-        ? `the loss is ${loss}, the norm of the gradient ${grad_norm}`
-        : `the gradient of ${where.name} is ${gradient[bad]} (loss ${loss})`;
-    const range = this.scalesLoss ? ", take --precision bfloat16 or float32," : ",";
-    return new Error(
-      `step ${this.step + 1} was not taken: ${found}. Lower the learning rate${range} or continue from the last checkpoint.`,
-    );
+    return notTaken(this.step + 1, metrics, { gradient, layout: this.layout, precision: this.precision.precision });
   }
 }
 
@@ -342,10 +391,6 @@ const freshVectors = (theta: Float32Array): PolicyVectors => ({
 
 const isTaken = ({ loss = Number.NaN, grad_norm = Number.NaN }: StepMetrics): boolean =>
   Number.isFinite(loss) && Number.isFinite(grad_norm);
-
-/** The DPO family has an NLL part only where texts are trained beside the pairs. */
-const hasNll = ({ texts }: TrainBatch, { loss }: StepOptions): boolean =>
-  loss === "sft" || loss === "orpo" || texts.length > 0;
 
 /** The graph points into the weight files by name, below the one folder that holds them. */
 function weightsFolder({ path, tensors }: CheckpointDir): string {

@@ -75,6 +75,11 @@ export interface StepOptions {
   readonly maxTokens: number;
 }
 
+export interface PlannedStep {
+  readonly batch: TrainBatch;
+  readonly options: StepOptions;
+}
+
 /**
  * Metrics of one step, under TRL's names. Preference metrics are absent where the batch had no pairs. In float16 also
  * `loss_scale`, and `skipped_steps`: how often the step overflowed and was tried again with half the scale.
@@ -129,6 +134,11 @@ export interface Policy {
   readonly info: PolicyInfo;
   /** One optimizer step over the whole batch. Nothing changes where it is cancelled, or loss or gradients are not finite. */
   trainStep(batch: TrainBatch, options: StepOptions, signal?: AbortSignal): Promise<StepMetrics>;
+  /**
+   * The same as one {@link Policy.trainStep} after the other, for steps of one loss: on a GPU they go there in one run,
+   * and the trained vectors cross the bus once. All of them are taken or none.
+   */
+  trainSteps?(steps: readonly PlannedStep[], signal?: AbortSignal): Promise<StepMetrics[]>;
   scorePairs(pairs: readonly TokenizedPair[], options?: ScoreOptions): Promise<PairScore[]>;
   /** Takes the present weights as the reference; until then it is the weights that the policy was opened with. */
   markReference(): Promise<void>;

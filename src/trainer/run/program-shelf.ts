@@ -8,8 +8,9 @@ import {
   trainProgram,
 } from "./programs.js";
 import { openSession, type Program, type SessionOptions } from "./session.js";
+import { stepsProgram } from "./steps-program.js";
 
-export type ProgramName = `train-${LossName}` | "score" | "generate";
+export type ProgramName = `train-${LossName}` | `steps-${LossName}` | "score" | "generate";
 
 export class ProgramShelf {
   private readonly programs = new Map<ProgramName, Program>();
@@ -24,6 +25,9 @@ export class ProgramShelf {
 
   train = (loss: LossName): Promise<Program> =>
     this.open(`train-${loss}`, () => trainProgram(this.source, loss, this.training));
+  /** Several steps in one run. */
+  steps = (loss: LossName): Promise<Program> =>
+    this.open(`steps-${loss}`, () => stepsProgram(this.source, loss, this.training));
   score = (): Promise<Program> => this.open("score", () => scoreProgram(this.source));
   generate = (): Promise<Program> => this.open("generate", () => generateProgram(this.source));
 

@@ -14,6 +14,10 @@ const ruleOf = (loss: LossName) => (loss === "sft" || loss === "orpo" ? undefine
 /** Whether a step by this loss needs {@link TrainBatch.reference}. */
 export const needsReference = (loss: LossName): boolean => ruleOf(loss)?.reference ?? false;
 
+/** The DPO family has an NLL part only where texts are trained beside the pairs. */
+export const hasNll = ({ texts }: TrainBatch, { loss }: StepOptions): boolean =>
+  loss === "sft" || loss === "orpo" || texts.length > 0;
+
 /** Means over the whole step: NLL by tokens, preference terms by pairs, texts by their own tokens. */
 export function stepWeights(batch: TrainBatch, options: StepOptions): CollateWeights {
   const { loss, nllOver } = options;
