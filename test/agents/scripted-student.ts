@@ -46,6 +46,9 @@ export function scriptedStudent(
       parameters: 0,
       trainedParameters: 0,
       device: "none",
+      deviceReason: "scripted",
+      precision: "float32",
+      precisionReason: "scripted",
       sessionMs: 0,
     },
     async trainStep(batch, options) {
@@ -66,6 +69,7 @@ export function scriptedStudent(
       record.saved.push(directory);
       return directory;
     },
+    markReference: async () => {},
     loadCheckpoint: async () => ({}),
     saveAdapter: async () => {},
     loadAdapter: async () => {},

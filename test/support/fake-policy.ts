@@ -37,7 +37,17 @@ export function fakePolicy({ modelHash = "model-a", seed = 1, failAt, onScore }:
   const scores = (pairs: readonly TokenizedPair[], theta: readonly number[]): PairScore[] =>
     pairs.map(({ chosen, rejected }) => ({ chosen: scoreText(chosen, theta), rejected: scoreText(rejected, theta) }));
   return {
-    info: { model: "fake", modelHash, parameters: 2, trainedParameters: 2, device: "none", sessionMs: 0 },
+    info: {
+      model: "fake",
+      modelHash,
+      parameters: 2,
+      trainedParameters: 2,
+      device: "none",
+      deviceReason: "fake",
+      precision: "float32",
+      precisionReason: "fake",
+      sessionMs: 0,
+    },
     batches,
     scored,
     theta: () => state.theta,

@@ -18,6 +18,8 @@ import { trainProgram } from "./programs.js";
 /** Node and the runtime's library, and what the session keeps about a node: measured by `npm run bench -- memory`. */
 const PROCESS_BYTES = 110 * 2 ** 20;
 const BYTES_A_NODE = 13 * 2 ** 10;
+/** theta, m, v; the gradient between micro-batches; the weights at the start; and the last three, not yet collected. */
+const STATE_VECTORS = 8;
 
 /** Bytes of the engine process, by what takes them. */
 export interface MemoryEstimate {
@@ -27,7 +29,7 @@ export interface MemoryEstimate {
   readonly prepared: number;
   /** What the nodes of one step hold at their peak, new theta and moments included. */
   readonly activations: number;
-  /** theta, both moments, and the gradient carried between micro-batches. */
+  /** Vectors as long as theta that the process holds beside the run. */
   readonly state: number;
   readonly process: number;
   readonly total: number;
@@ -76,7 +78,7 @@ export function estimateStepMemory(graph: Graph, thetaLength: number, row: RowSi
   const labels = Math.ceil((rows * row.labels) / LABEL_CHUNK) * LABEL_CHUNK;
   const measure = measureGraph(graph, { batch: rows, time: row.time, labels, pairs: rows * row.pairs });
   const weights = weightBytes(graph, measure);
-  const state = 4 * thetaLength * DTYPE_BYTES.float32;
+  const state = STATE_VECTORS * thetaLength * DTYPE_BYTES.float32;
   const process = PROCESS_BYTES + BYTES_A_NODE * allNodes(graph).length;
   const bytes = { ...weights, activations: measure.peakBytes, state, process };
   return { ...bytes, total: Object.values(bytes).reduce((sum, part) => sum + part, 0) };

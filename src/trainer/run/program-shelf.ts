@@ -1,4 +1,5 @@
 /** @file The compiled programs of one policy: made when first asked for, and put away when another phase begins. */
+import type { Graph } from "../graph/index.js";
 import type { LossName } from "./policy.js";
 import {
   generateProgram,
@@ -24,10 +25,10 @@ export class ProgramShelf {
   ) {}
 
   train = (loss: LossName): Promise<Program> =>
-    this.open(`train-${loss}`, () => trainProgram(this.source, loss, this.training));
+    this.openTraining(loss, `train-${loss}`, () => trainProgram(this.source, loss, this.training));
   /** Several steps in one run. */
   steps = (loss: LossName): Promise<Program> =>
-    this.open(`steps-${loss}`, () => stepsProgram(this.source, loss, this.training));
+    this.openTraining(loss, `steps-${loss}`, () => stepsProgram(this.source, loss, this.training));
   score = (): Promise<Program> => this.open("score", () => scoreProgram(this.source));
   generate = (): Promise<Program> => this.open("generate", () => generateProgram(this.source));
 
@@ -36,7 +37,16 @@ export class ProgramShelf {
     this.programs.clear();
   }
 
-  private async open(name: ProgramName, build: () => Parameters<typeof openSession>[0]): Promise<Program> {
+  /**
+   * Each session holds weights of its own. The first training by a loss lets go of all others: of another loss's, and of
+   * those that made its data. What is opened later, to evaluate or to sample, stays beside it.
+   */
+  private async openTraining(loss: LossName, name: ProgramName, build: () => Graph): Promise<Program> {
+    if (!this.programs.has(`train-${loss}`) && !this.programs.has(`steps-${loss}`)) await this.dispose();
+    return this.open(name, build);
+  }
+
+  private async open(name: ProgramName, build: () => Graph): Promise<Program> {
     const known = this.programs.get(name);
     if (known !== undefined) return known;
     const started = performance.now();

@@ -1,5 +1,6 @@
 /** @file Costs of small graphs, worked out by hand. */
 import { describe, expect, it } from "vitest";
+import { executionOrder } from "../../../src/trainer/graph/execution-order.js";
 import { GraphBuilder, measureGraph } from "../../../src/trainer/graph/index.js";
 
 const KB = 1024;
@@ -116,5 +117,20 @@ describe("measureGraph", () => {
     expect([...folded]).toEqual([w]);
     expect(peakBytes).toBe(8 * 16 * 4);
     expect(matmulFlops).toBe(2 * 8 * 64 * 16);
+  });
+});
+
+describe("executionOrder", () => {
+  it("takes the input whose maker is listed last first, so that a list in reverse runs as it was emitted", () => {
+    const g = new GraphBuilder();
+    const x = g.input("x", "float32", [4]);
+    const a = g.exp(x);
+    const b = g.neg(a);
+    const c = g.sqrt(x);
+    g.output("sum", g.add(b, c));
+    const { nodes } = g.build();
+    const ops = (list: typeof nodes) => executionOrder(list).map(({ op }) => op);
+    expect(ops(nodes)).toEqual(["Sqrt", "Exp", "Neg", "Add"]);
+    expect(ops(nodes.toReversed())).toEqual(["Exp", "Neg", "Sqrt", "Add"]);
   });
 });

@@ -12,7 +12,7 @@ import { floatsOf, runGraph } from "../../support/program-runner.js";
 import { pairsOf } from "./loop-support.js";
 
 const reply = (sum: number, count: number) => ({ sum, count });
-const score = (chosen: number, rejected: number, counts = [1, 1] as const): PairScore => ({
+const score = (chosen: number, rejected: number, counts: readonly [number, number] = [1, 1]): PairScore => ({
   chosen: reply(chosen, counts[0]),
   rejected: reply(rejected, counts[1]),
 });

@@ -24,7 +24,7 @@ describe("estimateStepMemory", () => {
     const estimate = estimateStepMemory(g.build(), 100, { time: 8, labels: 0, pairs: 0 }, 1);
     expect(estimate.prepared).toBe(2 * (64 * 32 * 4));
     expect(estimate.weights).toBe(64 * 32 * 2);
-    expect(estimate.state).toBe(4 * 100 * 4);
+    expect(estimate.state).toBe(8 * 100 * 4);
     const { total, ...parts } = estimate;
     expect(total).toBe(Object.values(parts).reduce((a, b) => a + b, 0));
   });

@@ -63,7 +63,7 @@ describe.each([
   ["untied", TOKENS, "LoRA and rows of tokens"],
   ["qwen3", GOLDEN_LORA, "LoRA"],
   ["gemma3", GOLDEN_LORA, "LoRA"],
-] as const)("%s, %s", (name, trainable) => {
+] as const)("%s, %s", (name, trainable, _what) => {
   let source: Source;
   let expected: Awaited<ReturnType<typeof steps>>;
   beforeAll(async () => {
