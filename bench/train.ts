@@ -19,12 +19,14 @@ export async function trainBench(args: readonly string[]): Promise<void> {
   const python = options.peer ? await peerPython(options.python) : undefined;
   const pairsFile = await writePairs(pairs);
   const ours: OurRun[] = [];
+  /** Before and after each run of ours; the best counts, as others' work only lowers it. */
   const rates: number[] = [];
   const float32: PeerRun[] = [];
   const bf16: PeerRun[] = [];
   for (let repeat = 1; repeat <= options.repeats; repeat += 1) {
     rates.push(await matmulRate(options.threads));
     ours.push(await ourRun(model, pairs, options));
+    rates.push(await matmulRate(options.threads));
     say(
       `${repeat}/${options.repeats} ours: ${stepsText(ours.at(-1)?.steps)}, engine ${ours.at(-1)?.engineRssMb.toFixed(0)} MiB`,
     );

@@ -57,8 +57,8 @@ export function registerIngestCorpus(server: McpServer, context: ToolContext): v
 
 const OWN_TEXT =
   "the model that learns is the package's small one, which knows only materials-world: on other text it can be looked at, " +
-  "not taught. To teach, set PREFLEXOR_MODEL to the directory of a Hugging Face checkpoint of a Llama-architecture " +
-  "model and start the server again";
+  "not taught. To teach, set PREFLEXOR_MODEL to the directory or the hub id of a Hugging Face chat model (llama, " +
+  "mistral, qwen2, qwen3, smollm3 or gemma3_text) and start the server again";
 
 const ownTextNeedsAModel = ({ recipe }: ToolContext, { kind }: ActiveCorpus): boolean =>
   kind === "folder" && recipe === "nano";

@@ -15,4 +15,4 @@ export {
   preferenceTerm,
 } from "./preference.js";
 export { nllLoss } from "./sft.js";
-export { type Head, type HeadGradients, LABEL_CHUNK, tokenLogps, weightedLogps } from "./token-logps.js";
+export { type Head, LABEL_CHUNK, type LogpsUse, tokenLogps, weightedLogps } from "./token-logps.js";

@@ -17,8 +17,8 @@ export interface Head {
   };
 }
 
-/** What backward will ask for: nothing, gradients of hidden rows (and of `Head.rows`), or also of `Head.weight`. */
-export type HeadGradients = "none" | "hidden" | "hidden+head";
+/** Whether gradients will be asked for: then each chunk makes them at once. */
+export type LogpsUse = "score" | "differentiate";
 
 /**
  * log p(target) = x·W[target] - log Σ exp(x·Wᵀ) for hidden rows x [labels, hidden] and targets int32 [labels]; gives
@@ -29,12 +29,12 @@ export type HeadGradients = "none" | "hidden" | "hidden+head";
  *
  * Hidden rows and W may have 16 bits; everything from the logits on is float32.
  */
-export function tokenLogps(g: GraphBuilder, hidden: Value, head: Head, targets: Value, wanted: HeadGradients): Value {
+export function tokenLogps(g: GraphBuilder, hidden: Value, head: Head, targets: Value, use: LogpsUse): Value {
   return g.scope("token_logps", () => {
     const width = hidden.shape[1] as number;
     const x = g.reshape(hidden, ["chunks", LABEL_CHUNK, width]);
     const t = g.reshape(targets, ["chunks", LABEL_CHUNK]);
-    const wantsGradient = wanted !== "none";
+    const wantsGradient = use === "differentiate";
     const outputs = g.scan(
       { scanned: [x, t] },
       (b, _states, [rows, ids]) => chunk(b, rows as Value, head, ids as Value, wantsGradient),

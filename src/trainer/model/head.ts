@@ -30,7 +30,7 @@ export function embed(g: GraphBuilder, config: ModelConfig, parameters: Paramete
 }
 
 /** Name of the head's matrix; tied models use the embedding. */
-export function headName({ tieWordEmbeddings }: Pick<ModelConfig, "tieWordEmbeddings">): string {
+function headName({ tieWordEmbeddings }: Pick<ModelConfig, "tieWordEmbeddings">): string {
   return tieWordEmbeddings ? "model.embed_tokens.weight" : "lm_head.weight";
 }
 

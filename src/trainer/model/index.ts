@@ -1,7 +1,7 @@
 /** @file The door of the model room. */
 export type { KeyValue } from "./attention.js";
 export { decoder, logits } from "./decoder.js";
-export { embed, type HeadWeights, headLogits, headName, headOf } from "./head.js";
+export { embed, type HeadWeights, headLogits, headOf } from "./head.js";
 export {
   LORA_TARGETS,
   openParameters,

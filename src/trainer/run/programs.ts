@@ -3,7 +3,7 @@ import { gradients } from "../autodiff/index.js";
 import type { CheckpointDir } from "../checkpoint/types.js";
 import { addDims, type FloatDType, type Graph, GraphBuilder, type Value } from "../graph/index.js";
 import {
-  type HeadGradients,
+  type LogpsUse,
   nllLoss,
   orpoTerm,
   preferenceRules,
@@ -14,7 +14,6 @@ import {
 import {
   cachedVisibility,
   decoder,
-  headName,
   headOf,
   logits,
   openParameters,
@@ -51,7 +50,7 @@ interface Rows {
 function labelLogps(
   g: GraphBuilder,
   { checkpoint, layout, loraScale, computeDtype: dtype = "float32" }: ProgramSource,
-  wanted: HeadGradients,
+  use: LogpsUse,
   { loraDropout = 0, gradientCheckpointing = false, outside = g }: TrainProgramOptions = {},
 ): Rows {
   const { config } = checkpoint;
@@ -66,13 +65,13 @@ function labelLogps(
   const { hidden } = decoder(g, config, parameters, { ids, positions, order, visible, gradientCheckpointing });
   const rows = g.gather(g.reshape(hidden, ["tokens", config.hiddenSize]), g.input("label_rows", "int32", ["labels"]));
   const targets = g.input("targets", "int32", ["labels"]);
-  return { theta, logps: tokenLogps(g, rows, headOf(config, parameters), targets, wanted) };
+  return { theta, logps: tokenLogps(g, rows, headOf(config, parameters), targets, use) };
 }
 
 /** Inputs as in {@link labelLogps}; output `logps` [labels]. */
 export function scoreProgram(source: ProgramSource): Graph {
   const g = new GraphBuilder();
-  g.output("logps", labelLogps(g, source, "none").logps);
+  g.output("logps", labelLogps(g, source, "score").logps);
   return g.build();
 }
 
@@ -99,8 +98,7 @@ export function trainStep(
   loss: LossName,
   options: TrainProgramOptions = {},
 ): Outputs {
-  const headIsTrained = source.layout.entries.some(({ name }) => name === headName(source.checkpoint.config));
-  const { theta, logps } = labelLogps(g, source, headIsTrained ? "hidden+head" : "hidden", options);
+  const { theta, logps } = labelLogps(g, source, "differentiate", options);
   const nll = nllLoss(g, logps, g.input("nll_weights", "float32", ["labels"]));
   const { term, outputs } = loss === "sft" ? { term: undefined, outputs: {} } : preference(g, loss, logps);
   const total = term === undefined ? nll : g.add(nll, term);

@@ -69,7 +69,7 @@ function rowGraph({ checkpoint, layout, trainable }: Source) {
   g.output("logits", logits(g, config, parameters, hidden));
   const rows = g.gather(g.reshape(hidden, ["tokens", config.hiddenSize]), g.input("label_rows", "int32", ["labels"]));
   const targets = g.input("targets", "int32", ["labels"]);
-  const logps = tokenLogps(g, rows, headOf(config, parameters), targets, "hidden");
+  const logps = tokenLogps(g, rows, headOf(config, parameters), targets, "differentiate");
   const nll = g.neg(g.sumAll(g.mul(logps, g.input("weights", "float32", ["labels"]))));
   const [gradient] = gradients(g, nll, [theta]) as readonly [Value];
   g.output("nll", nll);
