@@ -29,9 +29,12 @@ export async function deviceReport(): Promise<DeviceReport> {
       if (untested !== undefined) return { device, status: "untested", reason: `its provider is there; ${untested}` };
       return { device, status: "ok", reason: device === "cpu" ? "always there" : facts.gpus.join(", ") };
     } catch (error) {
-      return { device, status: "unavailable", reason: (error as Error).message };
+      return { device, status: "unavailable", reason: oneLine((error as Error).message) };
     }
   });
   const { device, reason } = chooseDevice("auto", facts);
   return { onnxRuntime: env.versions.node ?? "unknown", devices, auto: { device, reason } };
 }
+
+/** A message with a list, on one line. */
+const oneLine = (message: string): string => message.replace(/:?\n {2}- /, ": ").replace(/\n {2}- /g, "; ");
