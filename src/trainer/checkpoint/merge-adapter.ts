@@ -39,7 +39,7 @@ const TOKENIZER_FILES = [
 ];
 
 /** Factor of B·A: alpha / r, or alpha / √r. */
-export function adapterScale({ loraAlpha, r, useRslora }: AdapterConfig): number {
+function adapterScale({ loraAlpha, r, useRslora }: AdapterConfig): number {
   return loraAlpha / (useRslora ? Math.sqrt(r) : r);
 }
 

@@ -19,7 +19,7 @@ export const SMALL_FILES = [
   "chat_template.json",
 ] as const;
 
-export const SINGLE_WEIGHTS = "model.safetensors";
+const SINGLE_WEIGHTS = "model.safetensors";
 export const WEIGHTS_INDEX = "model.safetensors.index.json";
 const REQUIRED = ["config.json", "tokenizer.json"] as const;
 const SHARD = /^model-\d+-of-\d+\.safetensors$/;

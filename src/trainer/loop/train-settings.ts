@@ -4,7 +4,7 @@ import { PREFERENCE_LOSSES } from "../losses/index.js";
 import { SCHEDULES } from "../optim/index.js";
 import { nearest } from "../text/index.js";
 
-export const LOSS_TYPES = ["sft", "orpo", ...PREFERENCE_LOSSES] as const;
+const LOSS_TYPES = ["sft", "orpo", ...PREFERENCE_LOSSES] as const;
 
 const found = (value: unknown): string => (JSON.stringify(value) ?? String(value)).slice(0, 80);
 

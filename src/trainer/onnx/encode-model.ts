@@ -172,8 +172,7 @@ class Context {
   private readonly names = new Map<Value, string>();
 
   /**
-   * Values between nodes get short names; nodes keep their own. ONNX Runtime plans the reuse of buffers by looking
-   * values up by name, over and over: with names as long as ours that is most of the time that a session takes.
+   * Values between nodes get short names, which halves the model's bytes; nodes keep their own, to be found in a profile.
    */
   nameOf(value: Value): string {
     if (value.source.kind !== "node") return value.name;

@@ -24,7 +24,7 @@ export interface DeviceFacts {
 
 const SHARED = "libonnxruntime_providers_shared.so";
 const CUDA = "libonnxruntime_providers_cuda.so";
-export const CUDA_PROVIDER_FILES = [CUDA, SHARED] as const;
+const CUDA_PROVIDER_FILES = [CUDA, SHARED] as const;
 
 export async function deviceFacts(): Promise<DeviceFacts> {
   const platform = `${process.platform}-${process.arch}`;

@@ -31,7 +31,7 @@ import { readScores, rowFeeds, SCORE_WEIGHTS, vectorFeed } from "./train-feeds.j
 import { readTrained, writeTrained } from "./trained-files.js";
 
 /** Half of the logical cores: ONNX Runtime gains nothing from the second thread of a core. Two at least, if there are two. */
-export const defaultThreads = (): number =>
+const defaultThreads = (): number =>
   Math.max(Math.min(2, availableParallelism()), Math.floor(availableParallelism() / 2));
 
 /** Tokens scored in one run; scoring keeps no activations, so it may be more than a training step's. */

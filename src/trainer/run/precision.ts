@@ -38,7 +38,7 @@ function automatic(device: Device, tensors: CheckpointDir["tensors"]): ChosenPre
 const STORED = { F32: "float32", F16: "float16", BF16: "bfloat16" } as const;
 
 /** The dtype of most bytes of the checkpoint; float32 where it is none that a model is computed in. */
-export function storedPrecision(tensors: CheckpointDir["tensors"]): Precision {
+function storedPrecision(tensors: CheckpointDir["tensors"]): Precision {
   const bytes = new Map<string, number>();
   for (const { dtype, byteLength } of tensors.values()) bytes.set(dtype, (bytes.get(dtype) ?? 0) + byteLength);
   const [most] = [...bytes].sort((a, b) => b[1] - a[1]);

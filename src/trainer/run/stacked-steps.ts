@@ -92,7 +92,7 @@ function padCells(cells: Int32Array, { rows, time }: MicroBatch, shape: RowShape
 }
 
 /** The same micro-batch with more rows, tokens, labels and pairs that weigh nothing. */
-export function padRows(rows: MicroBatch, shape: RowShape): MicroBatch {
+function padRows(rows: MicroBatch, shape: RowShape): MicroBatch {
   const cells = (data: Int32Array, fill = 0): Int32Array => padCells(data, rows, shape, fill);
   const longer = <A extends Int32Array | Float32Array>(into: A, from: A): A => {
     into.set(from);

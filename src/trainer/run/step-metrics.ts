@@ -8,7 +8,7 @@ const share = (values: readonly number[], holds: (value: number) => boolean): nu
   mean(values.map((value) => (holds(value) ? 1 : 0)));
 
 /** At this z exo_pair's gradient is 1/300 of what it is at 0 (ε 5e-3) and falls with e^z: so badly ranked a pair hardly moves. */
-export const EXO_VANISHING_Z = -8;
+const EXO_VANISHING_Z = -8;
 
 /** A margin against the reference below this share of the log-probabilities is float32's rounding: a tie. */
 const TIE = 1e-6;

@@ -58,7 +58,7 @@ export function packTexts(texts: readonly LabelledTokens[], maxLength: number): 
 }
 
 /** Each text in rows of its own. */
-export function cutTexts(texts: readonly LabelledTokens[], maxLength: number): LabelledTokens[] {
+function cutTexts(texts: readonly LabelledTokens[], maxLength: number): LabelledTokens[] {
   return texts.flatMap(({ ids }) => rowsOf(ids, maxLength));
 }
 
