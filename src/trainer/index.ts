@@ -66,10 +66,13 @@ export {
   type PolicyOptions,
   type ReplyScore,
   type RowSizes,
+  type RolloutWeights,
   resolveDevice,
   type SamplingOptions,
+  type SamplingParameters,
   type StepMetrics,
   type StepOptions,
+  type TokenChunk,
   type TrainBatch,
   type TrainingMemory,
 } from "./run/index.js";

@@ -47,6 +47,8 @@ export function fakePolicy({ modelHash = "model-a", seed = 1, failAt, onScore }:
       precision: "float32",
       precisionReason: "fake",
       sessionMs: 0,
+      rolloutWeights: "float32",
+      contextLength: 2048,
     },
     batches,
     scored,

@@ -87,6 +87,8 @@ function matrixProduct(
 
 const indices = "indices and shapes are not differentiable";
 const logical = "the output is boolean";
+const sampling = "choosing tokens is not trained through";
+const embedding = "embedding models are not trained";
 const angles = "rotary angles follow from positions, which are not trained";
 
 /** Table over the closed op list: an op without a rule, or without a reason for having none, does not compile. */
@@ -116,6 +118,7 @@ export const gradientRules: { readonly [K in OpType]: GradientRule<K> | NoGradie
     (g, a, b, dy) => g.where(g.lessOrEqual(a, b), dy, g.scalar(0, dy.dtype)),
     (g, a, b, dy) => g.where(g.lessOrEqual(a, b), g.scalar(0, dy.dtype), dy),
   ),
+  Max: { none: sampling },
   Neg: unary((g, _x, _y, dy) => g.neg(dy)),
   Exp: unary((g, _x, y, dy) => g.mul(dy, y)),
   Log: unary((g, x, _y, dy) => g.div(dy, x)),
@@ -130,6 +133,9 @@ export const gradientRules: { readonly [K in OpType]: GradientRule<K> | NoGradie
   // d log(1 + e^x) = σ(x)
   Softplus: unary((g, x, _y, dy) => g.mul(dy, g.sigmoid(x))),
 
+  Erf: { none: embedding },
+
+  MatMulNBits: { none: "quantized weights are for sampling; training reads the checkpoint's own" },
   MatMul: (g, node, dys, wants) =>
     matrixProduct(
       g,
@@ -171,6 +177,10 @@ export const gradientRules: { readonly [K in OpType]: GradientRule<K> | NoGradie
     return [g.rotary(dys[0] as Value, positions, cos, g.neg(sin)), undefined, undefined, undefined];
   },
 
+  LayerNormalization: { none: embedding },
+  ArgMax: { none: sampling },
+  TopK: { none: sampling },
+  CumSum: { none: sampling },
   ReduceSum: (g, node, dys) => {
     const x = input(node, 0);
     const dy = dys[0] as Value;
@@ -238,6 +248,7 @@ export const gradientRules: { readonly [K in OpType]: GradientRule<K> | NoGradie
   LessOrEqual: { none: logical },
   And: { none: logical },
   Or: { none: logical },
+  Not: { none: logical },
   Cast: (g, node, dys) => [g.cast(dys[0] as Value, input(node, 0).dtype)],
   Scan: (_g, node, dys, wants) => {
     const { vjp } = node.attributes;
@@ -245,6 +256,8 @@ export const gradientRules: { readonly [K in OpType]: GradientRule<K> | NoGradie
     const gradients = vjp(dys, (value) => wants(node.inputs.indexOf(value)));
     return node.inputs.map((value) => gradients.get(value));
   },
+  Loop: { none: sampling },
+  If: { none: sampling },
 };
 
 /** Gives `dy` the ones that a reduction dropped. A sum of everything is a scalar, which broadcasts as it is. */

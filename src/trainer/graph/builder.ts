@@ -23,6 +23,15 @@ export interface Segment {
   readonly output: Value;
 }
 
+/** What one trip of {@link GraphBuilder.loop} gives. */
+export interface LoopTrip {
+  /** bool [] */
+  readonly goOn: Value;
+  /** The states of the next trip. */
+  readonly next: readonly Value[];
+  readonly stacked: readonly Value[];
+}
+
 /** Emits nodes in topological order. Every method returns the value it made; shapes are checked as it is made. */
 export class GraphBuilder {
   private readonly allInputs: Value[] = [];
@@ -121,6 +130,10 @@ export class GraphBuilder {
     return this.inline(`int64s/${values.join("_")}`, "int64", [values.length], BigInt64Array.from(values, BigInt));
   }
 
+  int64Scalar(value: number): Value {
+    return this.inline(`int64/${value}`, "int64", [], BigInt64Array.of(BigInt(value)));
+  }
+
   int32Scalar(value: number): Value {
     return this.inline(`int32/${value}`, "int32", [], new Int32Array([value]));
   }
@@ -133,7 +146,7 @@ export class GraphBuilder {
     });
   }
 
-  private inline(key: string, dtype: DType, shape: Shape, data: Float32Array | Int32Array | BigInt64Array): Value {
+  private inline(key: string, dtype: DType, shape: Shape, data: Float32Array | Int32Array | BigInt64Array | Uint8Array): Value {
     const known = this.inlineConstants.get(key);
     if (known !== undefined) return known;
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
@@ -222,23 +235,61 @@ export class GraphBuilder {
     const slices = scanned.map(({ dtype, shape }, i) =>
       inner.input(`${inner.path.join("/")}/slice_${i}`, dtype, shape.slice(1)),
     );
-    body(inner, carried, slices).forEach((value, i) => {
-      inner.output(this.unique(`${inner.path.join("/")}/output_${i}`), value);
-    });
-    const graph = inner.build();
-    const own = new Set([...inner.allInputs, ...graph.nodes.flatMap((node) => node.outputs)]);
-    const read = [...graph.nodes.flatMap((node) => node.inputs), ...graph.outputs.map((output) => output.value)];
-    const captured = [...new Set(read.filter((value) => !own.has(value)))];
-    const attributes = {
-      body: { ...graph, inputs: inner.allInputs, constants: [] },
-      states: states.length,
-      scanned: scanned.length,
-    };
+    const { graph, captured } = inner.close(body(inner, carried, slices));
+    const attributes = { body: graph, states: states.length, scanned: scanned.length };
     return this.emit(
       "Scan",
       [...states, ...scanned, ...captured],
       vjp === undefined ? attributes : { ...attributes, vjp },
     );
+  }
+
+  /**
+   * Runs `body` until it gives false to go on, `trips` (int64 []) times at most. Gives the last states, then what the trips
+   * gave, stacked along a new axis 0. A state may change its shape from trip to trip, where its dims are symbols.
+   */
+  loop(
+    { trips, states }: { readonly trips: Value; readonly states: readonly Value[] },
+    body: (g: GraphBuilder, trip: Value, states: readonly Value[]) => LoopTrip,
+  ): readonly Value[] {
+    const inner = new GraphBuilder(this);
+    inner.path = [...this.path, "body"];
+    const name = (part: string): string => `${inner.path.join("/")}/${part}`;
+    const trip = inner.input(name("trip"), "int64", []);
+    inner.input(name("begin"), "bool", []);
+    const carried = states.map(({ dtype, shape }, i) => inner.input(name(`state_${i}`), dtype, shape));
+    const { goOn, next, stacked } = body(inner, trip, carried);
+    const { graph, captured } = inner.close([goOn, ...next, ...stacked]);
+    const begin = this.inline("true", "bool", [], Uint8Array.of(1));
+    return this.emit("Loop", [trips, begin, ...states, ...captured], { body: graph, states: states.length });
+  }
+
+  /** What one branch gives, computed only if it is taken. */
+  choose(
+    condition: Value,
+    then: (g: GraphBuilder) => readonly Value[],
+    otherwise: (g: GraphBuilder) => readonly Value[],
+  ): readonly Value[] {
+    const branch = (name: string, make: (g: GraphBuilder) => readonly Value[]) => {
+      const inner = new GraphBuilder(this);
+      inner.path = [...this.path, name];
+      return inner.close(make(inner));
+    };
+    const [a, b] = [branch("then", then), branch("else", otherwise)];
+    const captured = [...new Set([...a.captured, ...b.captured])];
+    return this.emit("If", [condition, ...captured], { then: a.graph, else: b.graph });
+  }
+
+  /** This builder as the body of a loop or branch, and what it reads from outside. */
+  private close(outputs: readonly Value[]): { readonly graph: Graph; readonly captured: readonly Value[] } {
+    outputs.forEach((value, i) => {
+      this.output(this.unique(`${this.path.join("/")}/output_${i}`), value);
+    });
+    const graph = this.build();
+    const own = new Set([...this.allInputs, ...graph.nodes.flatMap((node) => node.outputs)]);
+    const read = [...graph.nodes.flatMap((node) => node.inputs), ...graph.outputs.map((output) => output.value)];
+    const captured = [...new Set(read.filter((value) => !own.has(value)))];
+    return { graph: { ...graph, inputs: this.allInputs, constants: [] }, captured };
   }
 
   // ---- arithmetic
@@ -248,6 +299,7 @@ export class GraphBuilder {
   mul = (a: Value, b: Value): Value => this.one("Mul", [a, b], {});
   div = (a: Value, b: Value): Value => this.one("Div", [a, b], {});
   min = (a: Value, b: Value): Value => this.one("Min", [a, b], {});
+  max = (a: Value, b: Value): Value => this.one("Max", [a, b], {});
   neg = (x: Value): Value => this.one("Neg", [x], {});
   exp = (x: Value): Value => this.one("Exp", [x], {});
   log = (x: Value): Value => this.one("Log", [x], {});
@@ -258,6 +310,7 @@ export class GraphBuilder {
   sigmoid = (x: Value): Value => this.one("Sigmoid", [x], {});
   /** log(1 + e^x), stable on both sides. */
   softplus = (x: Value): Value => this.one("Softplus", [x], {});
+  erf = (x: Value): Value => this.one("Erf", [x], {});
   scale = (x: Value, factor: number): Value => (factor === 1 ? x : this.mul(x, this.scalar(factor, x.dtype)));
   softmax = (x: Value): Value => this.one("Softmax", [x], { axis: -1 });
 
@@ -266,6 +319,14 @@ export class GraphBuilder {
   fusedMatMul(a: Value, b: Value, options: { transA?: boolean; transB?: boolean; alpha?: number } = {}): Value {
     return this.one("FusedMatMul", [a, b], { transA: false, transB: false, alpha: 1, ...options });
   }
+
+  /** x Wᵀ with quantized W, see OpAttributes; `packed` uint8 [rows, blocks, bytes], `scales` float [rows · blocks]. */
+  matmulNBits = (x: Value, packed: Value, scales: Value, attributes: OpAttributes["MatMulNBits"]): Value =>
+    this.one("MatMulNBits", [x, packed, scales], attributes);
+
+  /** (x - mean) / √(variance + ε) · weight + bias over the last dim. */
+  layerNorm = (x: Value, weight: Value, bias: Value, epsilon: number): Value =>
+    this.one("LayerNormalization", [x, weight, bias], { epsilon });
 
   /** x / rms(x) · weight over the last dim; also 1 / rms. */
   rmsNorm(x: Value, weight: Value, epsilon: number): readonly [Value, Value] {
@@ -280,6 +341,14 @@ export class GraphBuilder {
     this.one("ReduceSum", [x], { axes, keepdims });
   reduceMax = (x: Value, axes: readonly number[], keepdims = false): Value =>
     this.one("ReduceMax", [x], { axes, keepdims });
+  /** int64; the first of equals. */
+  argMax = (x: Value, axis: number, keepdims = false): Value => this.one("ArgMax", [x], { axis, keepdims });
+  /** The `k` (int64 [1]) largest on the last axis, largest first, and their indices (int64); `size` names that dim. */
+  topK = (x: Value, k: Value, size: Dim): readonly [Value, Value] =>
+    this.emit("TopK", [x, k], { axis: -1, size }) as readonly [Value, Value];
+  /** Running sum over one axis. */
+  cumSum = (x: Value, axis: number): Value =>
+    this.one("CumSum", [x, this.int64Scalar(normalizeAxis(axis, x.shape.length))], { axis });
   /** log Σ exp, shifted by the maximum inside, so that nothing overflows. */
   reduceLogSumExp = (x: Value, axes: readonly number[], keepdims = false): Value =>
     this.one("ReduceLogSumExp", [x], { axes, keepdims });
@@ -345,6 +414,11 @@ export class GraphBuilder {
   split = (x: Value, axis: number, sizes: readonly number[]): readonly Value[] =>
     this.emit("Split", [x, this.int64s(sizes)], { axis, sizes });
 
+  /** Two parts of the sizes that `lengths` (int64 [2]) holds at run time; `sizes` are their dims. */
+  splitAt(x: Value, axis: number, lengths: Value, sizes: readonly [Dim, Dim]): readonly [Value, Value] {
+    return this.emit("Split", [x, lengths], { axis, sizes }) as readonly [Value, Value];
+  }
+
   /** x[start:end] on one axis; negative indices count from the end, `end` left out means to the end. */
   slice(x: Value, axis: number, start: number, end = END): Value {
     const index = normalizeAxis(axis, x.shape.length);
@@ -362,11 +436,16 @@ export class GraphBuilder {
   scatterAdd = (x: Value, indices: Value, updates: Value, axis: number): Value =>
     this.one("ScatterElements", [x, indices, updates], { axis, reduction: "add" });
 
+  /** x with `updates` in place of what is at `indices` along `axis`. */
+  scatter = (x: Value, indices: Value, updates: Value, axis: number): Value =>
+    this.one("ScatterElements", [x, indices, updates], { axis, reduction: "none" });
+
   where = (condition: Value, a: Value, b: Value): Value => this.one("Where", [condition, a, b], {});
   equal = (a: Value, b: Value): Value => this.one("Equal", [a, b], {});
   lessOrEqual = (a: Value, b: Value): Value => this.one("LessOrEqual", [a, b], {});
   and = (a: Value, b: Value): Value => this.one("And", [a, b], {});
   or = (a: Value, b: Value): Value => this.one("Or", [a, b], {});
+  not = (x: Value): Value => this.one("Not", [x], {});
   cast = (x: Value, to: DType): Value => (x.dtype === to ? x : this.one("Cast", [x], { to }));
   /** In float32: where 16 bits would overflow, or lose what is being summed. */
   wide = (x: Value): Value => this.cast(x, "float32");

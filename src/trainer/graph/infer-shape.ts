@@ -74,6 +74,7 @@ export const inferShape: { readonly [K in OpType]: Rule<K> } = {
   Mul: binary,
   Div: binary,
   Min: binary,
+  Max: binary,
   Neg: unary,
   Exp: unary,
   Log: unary,
@@ -83,9 +84,16 @@ export const inferShape: { readonly [K in OpType]: Rule<K> } = {
   Tanh: unary,
   Sigmoid: unary,
   Softplus: unary,
+  Erf: unary,
   MatMul: (inputs) => matrixProduct(inputs, false, false),
   FusedMatMul: (inputs, { transA, transB }) => matrixProduct(inputs, transA, transB),
+  MatMulNBits: (inputs, { inner, rows }) => {
+    const { dtype, shape } = at(inputs, 0);
+    if (shape.at(-1) !== inner) throw new Error(`expected rows of ${inner} numbers, found ${formatShape(shape)}`);
+    return [{ dtype, shape: [...shape.slice(0, -1), rows] }];
+  },
   Softmax: (inputs) => [at(inputs, 0)],
+  LayerNormalization: (inputs) => [at(inputs, 0)],
   // Second output: 1 / rms of each row, which backward needs.
   SimplifiedLayerNormalization: (inputs) => {
     const x = at(inputs, 0);
@@ -94,6 +102,16 @@ export const inferShape: { readonly [K in OpType]: Rule<K> } = {
   RotaryEmbedding: (inputs) => [at(inputs, 0)],
   ReduceSum: (inputs, { axes, keepdims }) => [reduce(at(inputs, 0), axes, keepdims)],
   ReduceMax: (inputs, { axes, keepdims }) => [reduce(at(inputs, 0), axes, keepdims)],
+  ArgMax: (inputs, { axis, keepdims }) => [{ ...reduce(at(inputs, 0), [axis], keepdims), dtype: "int64" }],
+  TopK: (inputs, attributes) => {
+    const { dtype, shape } = at(inputs, 0);
+    const top = replaceAxis(shape, normalizeAxis(attributes.axis, shape.length), attributes.size);
+    return [
+      { dtype, shape: top },
+      { dtype: "int64", shape: top },
+    ];
+  },
+  CumSum: (inputs) => [at(inputs, 0)],
   ReduceLogSumExp: (inputs, { axes, keepdims }) => [reduce(at(inputs, 0), axes, keepdims)],
   Transpose: (inputs, { perm }) => {
     const { dtype, shape } = at(inputs, 0);
@@ -119,7 +137,7 @@ export const inferShape: { readonly [K in OpType]: Rule<K> } = {
   Split: (inputs, attributes) => {
     const { dtype, shape } = at(inputs, 0);
     const axis = normalizeAxis(attributes.axis, shape.length);
-    const sum = attributes.sizes.reduce((a, b) => a + b, 0);
+    const sum = attributes.sizes.reduce(addDims, 0);
     if (shape[axis] !== sum)
       throw new Error(`split sizes add up to ${sum}, axis ${axis} of ${formatShape(shape)} does not`);
     return attributes.sizes.map((size) => ({ dtype, shape: replaceAxis(shape, axis, size) }));
@@ -149,11 +167,24 @@ export const inferShape: { readonly [K in OpType]: Rule<K> } = {
   LessOrEqual: compare,
   And: compare,
   Or: compare,
+  Not: unary,
   Cast: (inputs, { to }) => [{ dtype: to, shape: at(inputs, 0).shape }],
   Scan: (inputs, { body, states }) => {
     const trips = at(inputs, states).shape[0] as Dim;
     return body.outputs.map(({ value: { dtype, shape } }, i) =>
       i < states ? { dtype, shape } : { dtype, shape: [trips, ...shape] },
     );
+  },
+  Loop: (_, { body, states }) =>
+    body.outputs
+      .slice(1)
+      .map(({ value: { dtype, shape } }, i) => (i < states ? { dtype, shape } : { dtype, shape: ["trips", ...shape] })),
+  If: (_, { then, else: otherwise }) => {
+    const types = (graph: typeof then) => graph.outputs.map(({ value: { dtype, shape } }) => ({ dtype, shape }));
+    const [a, b] = [types(then), types(otherwise)];
+    if (JSON.stringify(a) !== JSON.stringify(b)) {
+      throw new Error(`the branches differ: ${JSON.stringify(a)} and ${JSON.stringify(b)}`);
+    }
+    return a;
   },
 };

@@ -29,6 +29,7 @@ export const DTYPE_BYTES: Readonly<Record<DType, number>> = {
   bfloat16: 2,
   int64: 8,
   int32: 4,
+  uint8: 1,
   bool: 1,
 };
 
@@ -75,6 +76,7 @@ class Measurement {
     let peak = 0;
     let node = "";
     nodes.forEach((each, at) => {
+      if (each.op === "Loop" || each.op === "If") throw new Error(`internal: ${each.name}: a ${each.op} is not measured`);
       this.infer(each);
       const inside = each.op === "Scan" ? this.loop(each) : { flops: this.matmulFlops(each), peak: 0 };
       flops += inside.flops;

@@ -1,6 +1,6 @@
 /** @file The closed list of ops that this project emits, each with its attributes and its ONNX domain. */
 import type { Graph, Value } from "./graph.js";
-import type { DType, Shape } from "./shape.js";
+import type { Dim, DType, Shape } from "./shape.js";
 
 type NoAttributes = Readonly<Record<never, never>>;
 
@@ -17,6 +17,7 @@ export interface OpAttributes {
   readonly Mul: NoAttributes;
   readonly Div: NoAttributes;
   readonly Min: NoAttributes;
+  readonly Max: NoAttributes;
   readonly Neg: NoAttributes;
   readonly Exp: NoAttributes;
   readonly Log: NoAttributes;
@@ -26,13 +27,29 @@ export interface OpAttributes {
   readonly Tanh: NoAttributes;
   readonly Sigmoid: NoAttributes;
   readonly Softplus: NoAttributes;
+  readonly Erf: NoAttributes;
   readonly MatMul: NoAttributes;
   readonly FusedMatMul: { readonly transA: boolean; readonly transB: boolean; readonly alpha: number };
+  /** Weights in blocks of `blockSize` along the inner dim, `bits` (4 or 8) each, one float32 scale a block; `rows` of the matrix. */
+  readonly MatMulNBits: {
+    readonly inner: number;
+    readonly rows: number;
+    readonly bits: number;
+    readonly blockSize: number;
+    /** 4: activations become 8-bit integers a block; 1: they stay float32. */
+    readonly accuracyLevel: number;
+  };
   readonly Softmax: { readonly axis: number };
+  /** Mean and variance over the last dim; inputs x, weight, bias. */
+  readonly LayerNormalization: { readonly epsilon: number };
   readonly SimplifiedLayerNormalization: { readonly epsilon: number };
   readonly RotaryEmbedding: NoAttributes;
   readonly ReduceSum: { readonly axes: readonly number[]; readonly keepdims: boolean };
   readonly ReduceMax: { readonly axes: readonly number[]; readonly keepdims: boolean };
+  readonly ArgMax: { readonly axis: number; readonly keepdims: boolean };
+  /** Largest first; `size` is what the input k will hold, for inference. */
+  readonly TopK: { readonly axis: number; readonly size: Dim };
+  readonly CumSum: { readonly axis: number };
   readonly ReduceLogSumExp: { readonly axes: readonly number[]; readonly keepdims: boolean };
   readonly Transpose: { readonly perm: readonly number[] };
   readonly Reshape: { readonly shape: Shape };
@@ -40,22 +57,32 @@ export interface OpAttributes {
   readonly Shape: NoAttributes;
   readonly ConstantOfShape: { readonly shape: Shape; readonly value: number };
   readonly Concat: { readonly axis: number };
-  readonly Split: { readonly axis: number; readonly sizes: readonly number[] };
+  /** `sizes` is what the input of sizes will hold, for inference. */
+  readonly Split: { readonly axis: number; readonly sizes: readonly Dim[] };
   readonly Slice: { readonly axis: number; readonly start: number; readonly end: number };
   readonly Gather: { readonly axis: number };
   readonly GatherElements: { readonly axis: number };
-  readonly ScatterElements: { readonly axis: number; readonly reduction: "add" };
+  readonly ScatterElements: { readonly axis: number; readonly reduction: "add" | "none" };
   readonly Where: NoAttributes;
   readonly Equal: NoAttributes;
   readonly LessOrEqual: NoAttributes;
   readonly And: NoAttributes;
   readonly Or: NoAttributes;
+  readonly Not: NoAttributes;
   readonly Cast: { readonly to: DType };
   /**
    * Inputs: `states` that are carried from trip to trip, `scanned` tensors cut along axis 0, then what the body reads
    * from outside. Outputs: the last states, then what each trip gave, stacked along axis 0.
    */
   readonly Scan: { readonly body: Graph; readonly states: number; readonly scanned: number; readonly vjp?: Vjp };
+  /**
+   * Inputs: trips, whether to begin (bool), `states`, then what the body reads from outside. The body takes the trip's
+   * number, whether it goes on, and the states; it gives whether to go on, the states, and what is stacked. Outputs: the last
+   * states, then what the trips gave, stacked along axis 0. No gradient.
+   */
+  readonly Loop: { readonly body: Graph; readonly states: number };
+  /** Inputs: a bool scalar, then what the branches read from outside. Both give the same outputs. No gradient. */
+  readonly If: { readonly then: Graph; readonly else: Graph };
 }
 
 export type OpType = keyof OpAttributes;
@@ -69,6 +96,7 @@ export const OP_DOMAINS: { readonly [K in OpType]: OnnxDomain } = {
   Mul: "",
   Div: "",
   Min: "",
+  Max: "",
   Neg: "",
   Exp: "",
   Log: "",
@@ -78,13 +106,19 @@ export const OP_DOMAINS: { readonly [K in OpType]: OnnxDomain } = {
   Tanh: "",
   Sigmoid: "",
   Softplus: "",
+  Erf: "",
   MatMul: "",
   FusedMatMul: "com.microsoft",
+  MatMulNBits: "com.microsoft",
   Softmax: "",
+  LayerNormalization: "",
   SimplifiedLayerNormalization: "",
   RotaryEmbedding: "com.microsoft",
   ReduceSum: "",
   ReduceMax: "",
+  ArgMax: "",
+  TopK: "",
+  CumSum: "",
   ReduceLogSumExp: "",
   Transpose: "",
   Reshape: "",
@@ -102,8 +136,11 @@ export const OP_DOMAINS: { readonly [K in OpType]: OnnxDomain } = {
   LessOrEqual: "",
   And: "",
   Or: "",
+  Not: "",
   Cast: "",
   Scan: "",
+  Loop: "",
+  If: "",
 };
 
 export const OP_TYPES = Object.keys(OP_DOMAINS) as readonly OpType[];

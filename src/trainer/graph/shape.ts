@@ -4,7 +4,7 @@
 export type Dim = number | string;
 export type Shape = readonly Dim[];
 
-export const DTYPES = ["float32", "float16", "bfloat16", "int64", "int32", "bool"] as const;
+export const DTYPES = ["float32", "float16", "bfloat16", "int64", "int32", "uint8", "bool"] as const;
 export type DType = (typeof DTYPES)[number];
 /** What the layers of a model may compute in. */
 export type FloatDType = Extract<DType, "float32" | "float16" | "bfloat16">;

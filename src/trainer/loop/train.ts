@@ -76,7 +76,7 @@ export async function readTrainingTexts(
 
 /** The tokenizer's directory, and what is trained: where markers become tokens, a copy with them, and their rows too. */
 async function markersOf({ model, outputDir, thinkingMarkers, markers, trainable }: TrainConfig) {
-  if (thinkingMarkers === "text" || trainable.kind === "full") return { tokenizer: model, trainable };
+  if (thinkingMarkers === "text" || trainable.kind !== "lora") return { tokenizer: model, trainable };
   const tokenizer = join(outputDir, "tokenizer");
   const tokens = [...new Set([markers.start, markers.end, REFLECT.start, REFLECT.end])];
   const { ids } = await writeAddedTokens(model, tokenizer, { tokens, special: false });

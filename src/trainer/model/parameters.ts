@@ -75,6 +75,7 @@ export function thetaLayout(
   trainable: TrainableSpec,
 ): ThetaLayout {
   if (trainable.kind === "full") return layOut(tensors);
+  if (trainable.kind === "none") return layOut([]);
   return layOut([...loraTensors(config, trainable), ...tokenRowTensors(config, trainable)]);
 }
 
@@ -166,11 +167,8 @@ export function openParameters(
   options: ParameterOptions = {},
 ): Parameters {
   const { dtype = "float32", outside = g } = options;
-  const parts = g.split(
-    theta,
-    0,
-    layout.entries.map((entry) => entry.size),
-  );
+  const sizes = layout.entries.map((entry) => entry.size);
+  const parts = sizes.length === 0 ? [] : g.split(theta, 0, sizes);
   const trained = new Map(layout.entries.map((entry, i) => [entry.name, g.reshape(parts[i] as Value, entry.shape)]));
   const frozen = new Map<string, { readonly stored: Value; readonly value: Value }>();
   const openFrozen = (name: string) => {

@@ -16,10 +16,11 @@ export interface LoraSpec {
   readonly trainHeadRows?: boolean;
 }
 
-export type TrainableSpec = { readonly kind: "full" } | LoraSpec;
+/** "none": the model is only sampled and scored. */
+export type TrainableSpec = { readonly kind: "full" } | { readonly kind: "none" } | LoraSpec;
 
 /** Factor of B·A·x: alpha / r, or alpha / √r (1 where nothing has LoRA). */
 export function loraScale(trainable: TrainableSpec): number {
-  if (trainable.kind === "full") return 1;
+  if (trainable.kind !== "lora") return 1;
   return trainable.loraAlpha / (trainable.useRslora ? Math.sqrt(trainable.r) : trainable.r);
 }

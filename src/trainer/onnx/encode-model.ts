@@ -15,7 +15,7 @@ const IR_VERSION = 8;
 /** 17: axes of ReduceSum and sizes of Split are inputs, axes of ReduceMax still an attribute. */
 const OPSET = 17;
 
-const ELEMENT_TYPES = { float32: 1, int32: 6, int64: 7, bool: 9, float16: 10, bfloat16: 16 } as const;
+const ELEMENT_TYPES = { float32: 1, int32: 6, int64: 7, uint8: 2, bool: 9, float16: 10, bfloat16: 16 } as const;
 const ATTRIBUTE_TYPES = { float: 1, int: 2, string: 3, tensor: 4, graph: 5, ints: 7 } as const;
 
 /** An attribute as ONNX has it. */
@@ -39,11 +39,26 @@ function onnxAttributes(node: Node): Attributes {
       return { alpha: { type: "float", value: alpha }, transA: int(transA), transB: int(transB) };
     }
     case "Softmax":
+    case "TopK":
     case "Concat":
     case "Gather":
     case "GatherElements":
     case "Split":
       return { axis: int(node.attributes.axis) };
+    case "ArgMax":
+      return { axis: int(node.attributes.axis), keepdims: int(node.attributes.keepdims) };
+    case "MatMulNBits": {
+      const { inner, rows, bits, blockSize, accuracyLevel } = node.attributes;
+      return {
+        K: int(inner),
+        N: int(rows),
+        bits: int(bits),
+        block_size: int(blockSize),
+        accuracy_level: int(accuracyLevel),
+      };
+    }
+    case "LayerNormalization":
+      return { axis: int(-1), epsilon: { type: "float", value: node.attributes.epsilon } };
     case "SimplifiedLayerNormalization":
       return { axis: int(-1), epsilon: { type: "float", value: node.attributes.epsilon }, stash_type: int(1) };
     case "ReduceSum":
@@ -61,6 +76,13 @@ function onnxAttributes(node: Node): Attributes {
       return { to: int(ELEMENT_TYPES[node.attributes.to]) };
     case "Scan":
       return { body: { type: "graph", value: node.attributes.body }, num_scan_inputs: int(node.attributes.scanned) };
+    case "Loop":
+      return { body: { type: "graph", value: node.attributes.body } };
+    case "If":
+      return {
+        then_branch: { type: "graph", value: node.attributes.then },
+        else_branch: { type: "graph", value: node.attributes.else },
+      };
     default:
       return {};
   }
@@ -113,7 +135,16 @@ function writeNode(writer: MessageWriter, node: Node, context: Context): void {
 
 /** What a body reads from outside is bound by name. */
 function listedInputs({ op, inputs, attributes }: Node): readonly Value[] {
-  return op === "Scan" ? inputs.slice(0, attributes.states + attributes.scanned) : inputs;
+  switch (op) {
+    case "Scan":
+      return inputs.slice(0, attributes.states + attributes.scanned);
+    case "Loop":
+      return inputs.slice(0, 2 + attributes.states);
+    case "If":
+      return inputs.slice(0, 1);
+    default:
+      return inputs;
+  }
 }
 
 function writeConstant(writer: MessageWriter, value: Value): void {

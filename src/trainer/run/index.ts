@@ -24,10 +24,13 @@ export type {
   Precision,
   PrecisionChoice,
   ReplyScore,
+  RolloutWeights,
   SamplingOptions,
+  SamplingParameters,
   ScoreOptions,
   StepMetrics,
   StepOptions,
+  TokenChunk,
   TrainBatch,
   Weights,
 } from "./policy.js";

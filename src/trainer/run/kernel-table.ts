@@ -31,6 +31,7 @@ export const CUDA_KERNELS: KernelTable = {
   Mul: { kernels: NUMBERS },
   Div: { kernels: NUMBERS },
   Min: { kernels: NUMBERS },
+  Max: { kernels: NUMBERS },
   Neg: { kernels: NUMBERS },
   Exp: { kernels: FLOATS },
   Log: { kernels: HALF_WITHOUT_BF16, note: NO_BFLOAT16 },
@@ -40,13 +41,19 @@ export const CUDA_KERNELS: KernelTable = {
   Tanh: { kernels: FLOATS },
   Sigmoid: { kernels: FLOATS },
   Softplus: { kernels: HALF_WITHOUT_BF16, note: NO_BFLOAT16_IN_ONNX },
+  Erf: { kernels: HALF_WITHOUT_BF16 },
+  MatMulNBits: { kernels: HALF_WITHOUT_BF16 },
   MatMul: { kernels: FLOATS, note: "float32 runs as TF32 on Ampere and later unless NVIDIA_TF32_OVERRIDE=0" },
   FusedMatMul: { kernels: FLOATS, note: "as MatMul" },
   Softmax: { kernels: FLOATS },
+  LayerNormalization: { kernels: HALF_WITHOUT_BF16 },
   SimplifiedLayerNormalization: { kernels: FLOATS, note: "the second output is float32" },
   RotaryEmbedding: { kernels: FLOATS },
   ReduceSum: { kernels: NUMBERS, note: `for some axes it ${CUDNN}` },
   ReduceMax: { kernels: [...HALF_WITHOUT_BF16, "int32", "int64"], note: `${NO_BFLOAT16}; ${CUDNN}` },
+  ArgMax: { kernels: HALF_WITHOUT_BF16 },
+  TopK: { kernels: [...HALF_WITHOUT_BF16, "int32", "int64"] },
+  CumSum: { kernels: [...HALF_WITHOUT_BF16, "int32", "int64"] },
   ReduceLogSumExp: { kernels: HALF_WITHOUT_BF16, note: `${NO_BFLOAT16}; ${CUDNN}` },
   Transpose: { kernels: ALL },
   Reshape: { kernels: ALL },
@@ -67,8 +74,11 @@ export const CUDA_KERNELS: KernelTable = {
   LessOrEqual: { kernels: [...HALF_WITHOUT_BF16, "int32", "int64"], note: NO_BFLOAT16 },
   And: { kernels: ["bool"] },
   Or: { kernels: ["bool"] },
+  Not: { kernels: ["bool"] },
   Cast: { kernels: ALL },
   Scan: { kernels: FLOATS, note: "the loop is driven by the host; its body runs on the device" },
+  Loop: { kernels: [...FLOATS, "int32", "int64"], note: "as Scan" },
+  If: { kernels: [...FLOATS, "int32", "int64"], note: "as Scan" },
 };
 
 const ON_CPU = "runs on the CPU, with copies before and after";
@@ -84,6 +94,7 @@ export const WEBGPU_KERNELS: KernelTable = {
   Mul: WEBGPU_NUMBERS,
   Div: WEBGPU_NUMBERS,
   Min: WEBGPU_NUMBERS,
+  Max: WEBGPU_NUMBERS,
   Neg: { ...WEBGPU_FLOATS, note: `integers: ${ON_CPU}` },
   Exp: WEBGPU_FLOATS,
   Log: WEBGPU_FLOATS,
@@ -93,13 +104,19 @@ export const WEBGPU_KERNELS: KernelTable = {
   Tanh: WEBGPU_FLOATS,
   Sigmoid: WEBGPU_FLOATS,
   Softplus: WEBGPU_FLOATS,
+  Erf: WEBGPU_FLOATS,
+  MatMulNBits: WEBGPU_FLOATS,
   MatMul: WEBGPU_FLOATS,
   FusedMatMul: { kernels: [], note: `${ON_CPU}; Transpose and MatMul have kernels` },
   Softmax: WEBGPU_FLOATS,
+  LayerNormalization: WEBGPU_FLOATS,
   SimplifiedLayerNormalization: WEBGPU_FLOATS,
   RotaryEmbedding: WEBGPU_FLOATS,
   ReduceSum: WEBGPU_NUMBERS,
   ReduceMax: WEBGPU_NUMBERS,
+  ArgMax: WEBGPU_FLOATS,
+  TopK: WEBGPU_FLOATS,
+  CumSum: WEBGPU_FLOATS,
   ReduceLogSumExp: WEBGPU_FLOATS,
   Transpose: WEBGPU_MOVES,
   Reshape: WEBGPU_ALL,
@@ -117,12 +134,15 @@ export const WEBGPU_KERNELS: KernelTable = {
   LessOrEqual: WEBGPU_NUMBERS,
   And: { kernels: ["bool"] },
   Or: { kernels: [], note: ON_CPU },
+  Not: { kernels: ["bool"] },
   Cast: {
     kernels: [...HALF_WITHOUT_BF16, "int32", "bool"],
     targets: [...HALF_WITHOUT_BF16, "int32", "int64", "bool"],
     note: `no bfloat16; from int64: ${ON_CPU}`,
   },
   Scan: { kernels: [], note: `${ON_CPU}, its whole body too` },
+  Loop: { kernels: [], note: `${ON_CPU}, its whole body too` },
+  If: { kernels: [], note: `${ON_CPU}, its branches too` },
 };
 
 /** Dtypes of a node for which `row` has no kernel: of its data operand, and of what a Cast leads to. */
@@ -138,6 +158,8 @@ function lacking(node: Node, { kernels, targets = kernels }: KernelRow): readonl
       return without(kernels, second);
     case "ConstantOfShape":
     case "Scan":
+    case "Loop":
+    case "If":
       return without(kernels, output);
     default:
       return without(kernels, first);
@@ -156,7 +178,8 @@ export function kernelGaps(graph: Graph, table: KernelTable): readonly KernelGap
   const gaps = new Map<string, KernelGap>();
   const visit = ({ nodes }: Pick<Graph, "nodes">): void => {
     for (const node of nodes) {
-      if (node.op === "Scan") visit(node.attributes.body);
+      if (node.op === "Scan" || node.op === "Loop") visit(node.attributes.body);
+      if (node.op === "If") [node.attributes.then, node.attributes.else].forEach(visit);
       const row = table[node.op];
       for (const dtype of lacking(node, row)) {
         const key = `${node.op} ${dtype}`;

@@ -102,6 +102,8 @@ export class LocalPolicy {
       deviceReason: this.device.reason,
       precision: this.precision.precision,
       precisionReason: this.precision.reason,
+      rolloutWeights: this.options.rolloutWeights ?? "float32",
+      contextLength: this.checkpoint.config.maxPositionEmbeddings,
       sessionMs: this.programs.sessionMs,
       peakRssMb: process.resourceUsage().maxRSS / 1024,
     };

@@ -21,7 +21,16 @@ export interface PolicyOptions {
   readonly precision?: PrecisionChoice;
   /** Recomputes activations in backward instead of keeping them: the same gradients, a lower peak, about a third more work. */
   readonly gradientCheckpointing?: boolean;
+  /** What sampling computes with; default "float32" on the CPU, elsewhere the layers' precision. Scoring and training keep their own. */
+  readonly rolloutWeights?: RolloutWeights;
+  /** Folder for quantized weights, made once for a checkpoint and found again by its content; default: beside the system's caches. */
+  readonly cacheFolder?: string;
+  /** PEFT adapter directories by the names under which {@link SamplingOptions.adapter} asks for them. */
+  readonly adapters?: Readonly<Record<string, string>>;
 }
+
+/** "int8" and "int4" are blocks of 32 with one scale, as llama.cpp's Q8_0 and Q4_0; the head of "int4" has 8 bits. */
+export type RolloutWeights = "float32" | "float16" | "int8" | "int4";
 
 export interface BaseModel {
   /** A hub id, or a name that people know the model by. */
@@ -91,22 +100,53 @@ export interface GenerateRequest {
   readonly ids: Int32Array;
   /** Seed of this request's noise: the same tokens whatever else is in the batch. */
   readonly seed: number;
+  /** Where this request differs from the options of the call. */
+  readonly sampling?: Partial<SamplingParameters>;
 }
 
-export interface SamplingOptions {
+/**
+ * How tokens are chosen, applied in this order (as transformers does): repetition penalty, temperature, top-k, top-p,
+ * min-p. Truncation keeps tokens that are exactly as likely as the last one kept.
+ */
+export interface SamplingParameters {
   readonly maxNewTokens: number;
-  /** 0 is greedy. */
+  /** Divides the logits; 0 is greedy, and the smaller id where two are equal. */
   readonly temperature: number;
+  /** The k most likely tokens; 0 or left out: all. */
+  readonly topK?: number;
+  /** Smallest set of most likely tokens whose probability reaches this (Holtzman et al. 2019, arXiv 1904.09751); 1 keeps all. */
   readonly topP: number;
+  /** Tokens at least this share as likely as the most likely one (Nguyen et al. 2024, arXiv 2407.01082); default 0. */
+  readonly minP?: number;
+  /** Divides positive logits of tokens seen so far, multiplies negative ones (Keskar et al. 2019, arXiv 1909.05858); default 1. */
+  readonly repetitionPenalty?: number;
   readonly stopTokenIds: readonly number[];
-  /** "off" samples the bare base model (LoRA's B = 0). */
-  readonly adapter?: "on" | "off";
+}
+
+export interface SamplingOptions extends SamplingParameters {
+  /**
+   * "on" (default): the weights as trained so far; "off": the bare base model (LoRA's B = 0); else a name of
+   * {@link PolicyOptions.adapters}.
+   */
+  readonly adapter?: "on" | "off" | (string & {});
+}
+
+/** New tokens of one request, a chunk at a time. */
+export interface TokenChunk {
+  /** Index of the request in its call. */
+  readonly request: number;
+  /** Without the stop token. */
+  readonly ids: Int32Array;
+  /** As in {@link Generation.logps}. */
+  readonly logps: Float32Array;
 }
 
 export interface GenerateOptions extends SamplingOptions {
   readonly signal?: AbortSignal;
   /** Called now and then with the number of finished requests. */
   readonly onProgress?: (finished: number, total: number) => void;
+  /** Called with each chunk of new tokens; true ends the request there (a stop string was found): its finish is "stop". */
+  readonly onTokens?: (chunk: TokenChunk) => boolean | undefined;
 }
 
 export interface Generation {
@@ -128,7 +168,10 @@ export interface PairScore {
   readonly rejected: ReplyScore;
 }
 
-/** A model, its adapter and its optimizer state. All calls go to the engine process, one at a time, in order. */
+/**
+ * A model, its adapter and its optimizer state. All calls go to the engine process, one at a time, in order; only calls of
+ * `generate` that meet there are decoded together.
+ */
 export interface Policy {
   /** As of the last finished call. */
   readonly info: PolicyInfo;
@@ -172,6 +215,9 @@ export interface PolicyInfo {
   readonly precisionReason: string;
   /** Time spent on making sessions so far. */
   readonly sessionMs: number;
+  readonly rolloutWeights: RolloutWeights;
+  /** Positions that the model has: prompt and reply together. */
+  readonly contextLength: number;
   /** Largest resident size of the engine process so far, in MiB. */
   readonly peakRssMb?: number;
 }

@@ -55,6 +55,7 @@ export async function writeTrained(
   theta: Float32Array,
   options: WriteTrainedOptions = {},
 ): Promise<void> {
+  if (trainable.kind === "none") throw new Error("nothing was trained: there is nothing to write");
   const slices = new Map(layout.entries.map(({ name, offset, size }) => [name, theta.subarray(offset, offset + size)]));
   const files = await tokenizerFiles(options.tokenizer ?? checkpoint.path);
   if (trainable.kind === "full") {
