@@ -50,6 +50,8 @@ export function scriptedStudent(
       precision: "float32",
       precisionReason: "scripted",
       sessionMs: 0,
+      rolloutWeights: "float32",
+      contextLength: 2048,
     },
     async trainStep(batch, options) {
       record.batches.push({ batch, options });

@@ -12,10 +12,11 @@ import {
 import { GraphBuilder, type Value } from "../../src/trainer/graph/index.js";
 import {
   decoder,
-  logits,
+  headLogits,
   loraScale,
   openParameters,
   packedVisibility,
+  rotaryAngles,
   type ThetaLayout,
   type TrainableSpec,
   thetaLayout,
@@ -115,13 +116,17 @@ export async function runRow(
   const parameters = openParameters(g, checkpoint, layout, theta, loraScale(trainable));
   const [ids, positions, order] = [cell("ids"), cell("positions"), g.input("order", "int32", ["time"])];
   const visible = packedVisibility(g, cell("items"), cell("branches"), positions, order);
-  const { hidden } = decoder(g, config, parameters, { ids, positions, order, visible });
+  const { hidden } = decoder(g, config, parameters, {
+    ids,
+    angles: rotaryAngles(g, config, positions, order, "float32"),
+    visible,
+  });
   const rows = g.gather(g.reshape(hidden, ["tokens", config.hiddenSize]), g.input("from", "int32", ["labels"]));
-  const scores = logits(g, config, parameters, rows);
+  const scores = headLogits(g, config, parameters, rows);
   const column = g.reshape(g.input("targets", "int32", ["labels"]), ["labels", 1]);
   const logps = g.sub(g.gatherElements(scores, column, -1), g.reduceLogSumExp(scores, [-1], true));
   const loss = g.sumAll(g.mul(g.input("weights", "float32", ["labels", 1]), logps));
-  g.output("logits", logits(g, config, parameters, hidden));
+  g.output("logits", headLogits(g, config, parameters, hidden));
   g.output("logps", logps);
   g.output("gradient", gradients(g, loss, [theta])[0] as Value);
   const [T, N] = [row.ids.length, row.from.length];

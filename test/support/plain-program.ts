@@ -2,7 +2,7 @@
 import { gradients } from "../../src/trainer/autodiff/index.js";
 import { GraphBuilder, type Value } from "../../src/trainer/graph/index.js";
 import { nllLoss, orpoTerm, preferenceRules, preferenceTerm, weightedLogps } from "../../src/trainer/losses/index.js";
-import { decoder, logits, openParameters, packedVisibility } from "../../src/trainer/model/index.js";
+import { decoder, headLogits, openParameters, packedVisibility, rotaryAngles } from "../../src/trainer/model/index.js";
 import { adamw, clipByGlobalNorm } from "../../src/trainer/optim/index.js";
 import type { LossName } from "../../src/trainer/run/policy.js";
 import type { ProgramSource, TrainProgramOptions } from "../../src/trainer/run/programs.js";
@@ -25,9 +25,14 @@ export function plainTrainProgram(
   const parameters = openParameters(g, checkpoint, layout, theta, loraScale, dropout);
   const [ids, positions, order] = [cell("ids"), cell("positions"), g.input("order", "int32", ["time"])];
   const visible = packedVisibility(g, cell("items"), cell("branches"), positions, order);
-  const { hidden } = decoder(g, config, parameters, { ids, positions, order, visible, gradientCheckpointing });
+  const { hidden } = decoder(g, config, parameters, {
+    ids,
+    angles: rotaryAngles(g, config, positions, order, "float32"),
+    visible,
+    gradientCheckpointing,
+  });
 
-  const scores = g.reshape(logits(g, config, parameters, hidden), ["tokens", config.vocabSize]);
+  const scores = g.reshape(headLogits(g, config, parameters, hidden), ["tokens", config.vocabSize]);
   const all = g.sub(scores, g.reduceLogSumExp(scores, [-1], true)); // log-softmax of every token
   const rows = g.gather(all, g.input("label_rows", "int32", ["labels"]));
   const targets = g.reshape(g.input("targets", "int32", ["labels"]), ["labels", 1]);

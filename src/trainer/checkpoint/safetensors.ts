@@ -111,13 +111,18 @@ export function tensorToWrite(
 /**
  * Writes `tensors` to `path`: equal input gives equal bytes. Wide dtypes come first, names are sorted within one, and the
  * header is padded to 8 bytes, so that every tensor is aligned to its own width. The file appears under its name when complete.
+ * In the order "given" tensors stay as they come, and whoever gives them sees to their alignment.
  */
 export async function writeSafetensors(
   path: string,
   tensors: Iterable<TensorToWrite | StreamedTensor>,
   metadata: Readonly<Record<string, string>> = {},
+  { order = "sorted" }: { readonly order?: "sorted" | "given" } = {},
 ): Promise<void> {
-  const ordered = [...tensors].sort((a, b) => DTYPE_BYTES[b.dtype] - DTYPE_BYTES[a.dtype] || compare(a.name, b.name));
+  const ordered = [...tensors];
+  if (order === "sorted") {
+    ordered.sort((a, b) => DTYPE_BYTES[b.dtype] - DTYPE_BYTES[a.dtype] || compare(a.name, b.name));
+  }
   const header = encodeHeader(ordered, metadata);
   const partial = `${path}.partial`;
   const handle = await open(partial, "w");

@@ -146,7 +146,12 @@ export class GraphBuilder {
     });
   }
 
-  private inline(key: string, dtype: DType, shape: Shape, data: Float32Array | Int32Array | BigInt64Array | Uint8Array): Value {
+  private inline(
+    key: string,
+    dtype: DType,
+    shape: Shape,
+    data: Float32Array | Int32Array | BigInt64Array | Uint8Array,
+  ): Value {
     const known = this.inlineConstants.get(key);
     if (known !== undefined) return known;
     const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);

@@ -14,5 +14,6 @@ export {
   type FloatDType,
   formatShape,
   normalizeAxis,
+  oneOr,
   type Shape,
 } from "./shape.js";

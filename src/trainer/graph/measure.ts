@@ -76,7 +76,8 @@ class Measurement {
     let peak = 0;
     let node = "";
     nodes.forEach((each, at) => {
-      if (each.op === "Loop" || each.op === "If") throw new Error(`internal: ${each.name}: a ${each.op} is not measured`);
+      if (each.op === "Loop" || each.op === "If")
+        throw new Error(`internal: ${each.name}: a ${each.op} is not measured`);
       this.infer(each);
       const inside = each.op === "Scan" ? this.loop(each) : { flops: this.matmulFlops(each), peak: 0 };
       flops += inside.flops;

@@ -24,6 +24,9 @@ export function elementCount(shape: Shape): number | undefined {
   return count;
 }
 
+/** A dim that is 1 in some runs and `dim` in all others; it broadcasts with `dim`. */
+export const oneOr = (dim: string): string => `1|${dim}`;
+
 /** NumPy broadcasting. Two different symbols, or a symbol and a number other than 1, do not broadcast. */
 export function broadcastShapes(a: Shape, b: Shape): Shape {
   const rank = Math.max(a.length, b.length);
@@ -32,6 +35,8 @@ export function broadcastShapes(a: Shape, b: Shape): Shape {
     const y = b[b.length - rank + i] ?? 1;
     if (x === y || y === 1) return x;
     if (x === 1) return y;
+    if (typeof y === "string" && x === oneOr(y)) return y;
+    if (typeof x === "string" && y === oneOr(x)) return x;
     throw new Error(`cannot broadcast ${formatShape(a)} with ${formatShape(b)}`);
   });
 }

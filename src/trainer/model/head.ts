@@ -1,7 +1,8 @@
 /** @file Both ends of a decoder, embedding and output head, with trained rows of single tokens in place of frozen ones. */
 import type { ModelConfig } from "../checkpoint/types.js";
 import type { Dim, GraphBuilder, Value } from "../graph/index.js";
-import type { Parameters, TokenRows } from "./parameters.js";
+import { quantizedProduct } from "./linear.js";
+import type { Parameters, TokenRowModule, TokenRows } from "./parameters.js";
 
 /** The matrix of the head [vocabulary, hidden], and the rows of single tokens that replace some of its own or follow them. */
 export interface HeadWeights {
@@ -34,11 +35,13 @@ function headName({ tieWordEmbeddings }: Pick<ModelConfig, "tieWordEmbeddings">)
   return tieWordEmbeddings ? "model.embed_tokens.weight" : "lm_head.weight";
 }
 
+const headModule = ({ tieWordEmbeddings }: Pick<ModelConfig, "tieWordEmbeddings">): TokenRowModule =>
+  tieWordEmbeddings ? "model.embed_tokens" : "lm_head";
+
 /** The head; tied models use the embedding and its trained rows. */
 export function headOf(config: ModelConfig, parameters: Parameters): HeadWeights {
-  const module = config.tieWordEmbeddings ? "model.embed_tokens" : "lm_head";
   const name = headName(config);
-  const rows = parameters.tokenRows(module);
+  const rows = parameters.tokenRows(headModule(config));
   return {
     weight: parameters.weight(name),
     gather: (g, ids) => parameters.rows(g, name, ids),
@@ -47,20 +50,30 @@ export function headOf(config: ModelConfig, parameters: Parameters): HeadWeights
 }
 
 /** Float32 logits of hidden rows: [.., hidden] -> [.., vocabulary + new rows]. */
-export function headLogits(g: GraphBuilder, { weight, rows }: HeadWeights, hidden: Value): Value {
+export function headLogits(g: GraphBuilder, config: ModelConfig, parameters: Parameters, hidden: Value): Value {
+  const quantized = parameters.quantized("lm_head");
+  const rows = parameters.tokenRows(headModule(config));
   return g.scope("lm_head", () => {
-    const product = (matrix: Value): Value =>
-      g.wide(g.fusedMatMul(hidden, g.cast(matrix, hidden.dtype), { transB: true }));
-    const logits = product(weight);
-    if (rows === undefined) return logits;
-    const both = g.concat([logits, product(rows.weight)], -1);
-    const vocabulary = weight.shape[0] as number;
-    const columns = Array.from({ length: Math.max(vocabulary, 1 + Math.max(...rows.indices)) }, (_, id) => id);
-    rows.indices.forEach((id, row) => {
-      columns[id] = vocabulary + row;
-    });
-    return columns.every((column, id) => column === id) ? both : g.gather(both, columnIndices(g, columns), -1);
+    const logits =
+      quantized === undefined
+        ? product(g, hidden, parameters.weight(headName(config)))
+        : g.wide(quantizedProduct(g, quantized, hidden));
+    return rows === undefined ? logits : withRows(g, logits, hidden, rows);
   });
+}
+
+const product = (g: GraphBuilder, hidden: Value, matrix: Value): Value =>
+  g.wide(g.fusedMatMul(hidden, g.cast(matrix, hidden.dtype), { transB: true }));
+
+/** Logits of a frozen head, with those of trained rows in the places of their tokens. */
+function withRows(g: GraphBuilder, logits: Value, hidden: Value, rows: TokenRows): Value {
+  const both = g.concat([logits, product(g, hidden, rows.weight)], -1);
+  const vocabulary = logits.shape.at(-1) as number;
+  const columns = Array.from({ length: Math.max(vocabulary, 1 + Math.max(...rows.indices)) }, (_, id) => id);
+  rows.indices.forEach((id, row) => {
+    columns[id] = vocabulary + row;
+  });
+  return columns.every((column, id) => column === id) ? both : g.gather(both, columnIndices(g, columns), -1);
 }
 
 function columnIndices(g: GraphBuilder, columns: readonly number[]): Value {

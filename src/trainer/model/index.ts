@@ -1,18 +1,22 @@
 /** @file The door of the model room. */
-export type { KeyValue } from "./attention.js";
-export { decoder, logits } from "./decoder.js";
+export type { KeyValue, LayerCache } from "./attention.js";
+export { type BertInputs, bert } from "./bert.js";
+export { type PoolingInputs, pooled, unitRows } from "./bert-pooling.js";
+export { decoder } from "./decoder.js";
 export { embed, type HeadWeights, headLogits, headOf } from "./head.js";
 export {
   LORA_TARGETS,
   openParameters,
   type ParameterOptions,
   type Parameters,
+  type QuantizedLinear,
   type ThetaEntry,
   type ThetaLayout,
   type TokenRowModule,
   thetaLayout,
   tokenRowsName,
 } from "./parameters.js";
-export { inverseFrequencies } from "./rotary.js";
+export { inverseFrequencies, type RotaryAngles, ropeTables, rotaryAngles } from "./rotary.js";
+export { type SampledTokens, type SamplerInputs, sampleTokens } from "./sampler.js";
 export { type LoraSpec, loraScale, type TrainableSpec } from "./trainable.js";
-export { cachedVisibility, packedVisibility, type Visibility } from "./visibility.js";
+export { cachedVisibility, type DecodingRows, packedVisibility, type Visibility } from "./visibility.js";

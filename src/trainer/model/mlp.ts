@@ -1,7 +1,7 @@
 /** @file The gated feed-forward layer (SwiGLU and GEGLU, Shazeer 2020, arXiv 2002.05202). */
 import type { Activation, ModelConfig } from "../checkpoint/types.js";
 import type { GraphBuilder, Value } from "../graph/index.js";
-import { linear } from "./linear.js";
+import { linear, linears } from "./linear.js";
 import type { Parameters } from "./parameters.js";
 
 const ACTIVATIONS: { readonly [K in Activation]: (g: GraphBuilder, x: Value) => Value } = {
@@ -15,10 +15,11 @@ const ACTIVATIONS: { readonly [K in Activation]: (g: GraphBuilder, x: Value) => 
   },
 };
 
+const GATE_UP = { names: ["gate_proj", "up_proj"], fused: "gate_up_proj" };
+
 /** down(act(gate(x)) · up(x)): x [.., hidden] -> [.., hidden] */
 export function mlp(g: GraphBuilder, config: ModelConfig, parameters: Parameters, module: string, x: Value): Value {
-  const gate = linear(g, parameters, `${module}.gate_proj`, x, config.mlpBias);
-  const up = linear(g, parameters, `${module}.up_proj`, x, config.mlpBias);
+  const [gate, up] = linears(g, parameters, module, GATE_UP, x, config.mlpBias) as readonly [Value, Value];
   // Of all that lies between gate and down, a step keeps nothing: it is elementwise, and as wide as the layer.
   return g.segment([gate], () => {
     const activated = ACTIVATIONS[config.hiddenAct](g, gate);

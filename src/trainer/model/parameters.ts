@@ -1,7 +1,8 @@
 /** @file Which tensors a decoder has, which of them are trained, and where each lies in the flat vector theta. */
 import { basename } from "node:path";
+import type { QuantizedMatrices, QuantizedMatrix } from "../checkpoint/quantized-matrix.js";
 import type { CheckpointDir, ModelConfig, TensorEntry } from "../checkpoint/types.js";
-import type { FloatDType, GraphBuilder, Value } from "../graph/index.js";
+import type { DType, FloatDType, GraphBuilder, Value } from "../graph/index.js";
 import { type Dropout, loraDropout } from "./dropout.js";
 import type { LoraSpec, TrainableSpec } from "./trainable.js";
 
@@ -37,12 +38,24 @@ export interface TokenRows {
   readonly weight: Value;
 }
 
+/** A frozen linear layer of few bits, or several stacked row by row: y = x Wᵀ (+ bias), for MatMulNBits. */
+export interface QuantizedLinear extends Pick<QuantizedMatrix, "inner" | "rows" | "bits" | "blockSize" | "parts"> {
+  /** uint8 [rows, blocks, 32 · bits / 8] */
+  readonly packed: Value;
+  /** [rows, blocks], in the dtype of the layers. */
+  readonly scales: Value;
+  /** [rows], in the dtype of the layers. */
+  readonly bias?: Value;
+}
+
 /** The tensors of a model inside a graph, by the names that the checkpoint gives them. */
 export interface Parameters {
   /** What the layers compute in, and the dtype of weights, rows and LoRA matrices. */
   readonly dtype: FloatDType;
   /** A tensor, trained or frozen. */
   weight(name: string): Value;
+  /** E.g. "model.layers.0.self_attn.qkv_proj" or "lm_head", see {@link QuantizedMatrices}; undefined where it is not quantized. */
+  quantized(module: string): QuantizedLinear | undefined;
   /** Rows of a matrix, read from theta or from the stored dtype, so that no other copy of it is held for them. `g` may be a loop's body. */
   rows(g: GraphBuilder, name: string, ids: Value): Value;
   /** E.g. "model.layers.0.self_attn.q_proj"; undefined where the layer has no adapter. */
@@ -155,6 +168,8 @@ export interface ParameterOptions {
   readonly dtype?: FloatDType;
   /** Where frozen weights are opened, if `g` is the body of a loop. */
   readonly outside?: GraphBuilder;
+  /** Of the same file as the checkpoint's tensors. */
+  readonly quantized?: QuantizedMatrices;
 }
 
 /** Opens the parameters of a model in `g`: trained ones are cut out of `theta`, frozen ones point into the checkpoint's files. */
@@ -190,11 +205,13 @@ export function openParameters(
     narrow.set(name, value);
     return value;
   };
+  const openQuantized = quantizedLinears(outside, dtype, options.quantized, trained);
   const dropout = loraDropout(g, options.noise, options.dropout ?? 0);
   const index = new Map(layout.entries.map((entry, i) => [entry.name, i]));
   return {
     dtype,
     weight: (name) => openTrained(name) ?? openFrozen(name).value,
+    quantized: openQuantized,
     rows(at, name, ids) {
       const known = trained.get(name);
       return at.cast(at.gather(known ?? openFrozen(name).stored, ids), dtype);
@@ -217,11 +234,42 @@ export function openParameters(
   };
 }
 
+/** Opens quantized layers, each once. Throws where weights that they stand for are trained. */
+function quantizedLinears(
+  g: GraphBuilder,
+  dtype: FloatDType,
+  matrices: QuantizedMatrices = new Map(),
+  trained: ReadonlyMap<string, Value>,
+): Parameters["quantized"] {
+  const parts = [...matrices.values()].flatMap(({ parts }) => parts);
+  const stale = parts.find(({ module }) => trained.has(`${module}.weight`));
+  if (stale !== undefined) throw new Error(`internal: ${stale.module} is trained, its quantized weights would be old`);
+  const opened = new Map<string, QuantizedLinear>();
+  return (module) => {
+    const known = opened.get(module);
+    const matrix = matrices.get(module);
+    if (known !== undefined || matrix === undefined) return known;
+    const { packed, scales, bias, ...sizes } = matrix;
+    const linear = {
+      ...sizes,
+      packed: fileConstant(g, "uint8", packed),
+      scales: g.cast(storedWeight(g, scales), dtype),
+      ...(bias !== undefined && { bias: g.cast(storedWeight(g, bias), dtype) }),
+    };
+    opened.set(module, linear);
+    return linear;
+  };
+}
+
 const FLOAT_DTYPES = { F32: "float32", F16: "float16", BF16: "bfloat16" } as const;
 
-function storedWeight(g: GraphBuilder, { name, dtype, shape, file, offset, byteLength }: TensorEntry): Value {
+function storedWeight(g: GraphBuilder, entry: TensorEntry): Value {
+  const { name, dtype } = entry;
   if (dtype !== "F32" && dtype !== "F16" && dtype !== "BF16") {
     throw new Error(`tensor ${name} has dtype ${dtype}; expected F32, F16 or BF16`);
   }
-  return g.constant(name, FLOAT_DTYPES[dtype], shape, { kind: "file", file: basename(file), offset, byteLength });
+  return fileConstant(g, FLOAT_DTYPES[dtype], entry);
 }
+
+const fileConstant = (g: GraphBuilder, dtype: DType, { name, shape, file, offset, byteLength }: TensorEntry): Value =>
+  g.constant(name, dtype, shape, { kind: "file", file: basename(file), offset, byteLength });

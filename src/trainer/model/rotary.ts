@@ -1,10 +1,42 @@
 /** @file Rotary position embedding (Su et al. 2021, arXiv 2104.09864): frequencies, and the tables of angles. */
-import type { RopeConfig } from "../checkpoint/types.js";
-import type { GraphBuilder, Value } from "../graph/index.js";
+import type { ModelConfig, RopeConfig } from "../checkpoint/types.js";
+import type { FloatDType, GraphBuilder, Value } from "../graph/index.js";
 
 export interface RotaryTables {
   readonly cos: Value;
   readonly sin: Value;
+}
+
+/** The angles of a run's tokens. */
+export interface RotaryAngles {
+  /** int64 [batch, time]: row of the tables. */
+  readonly positions: Value;
+  /** One for each of `config.ropes`. */
+  readonly tables: readonly RotaryTables[];
+}
+
+/** Angles of tokens at `positions` (int32 [batch, time]), each less than the length of `order`: 0, 1, 2, … */
+export function rotaryAngles(
+  g: GraphBuilder,
+  config: ModelConfig,
+  positions: Value,
+  order: Value,
+  dtype: FloatDType,
+): RotaryAngles {
+  return { positions: g.cast(positions, "int64"), tables: ropeTables(g, config, order, dtype) };
+}
+
+/** Tables of all ropes of a model, in the dtype of its layers. */
+export function ropeTables(
+  g: GraphBuilder,
+  { ropes, headDim }: ModelConfig,
+  order: Value,
+  dtype: FloatDType,
+): readonly RotaryTables[] {
+  return ropes.map((rope) => {
+    const { cos, sin } = rotaryTables(g, rope, headDim, order);
+    return { cos: g.cast(cos, dtype), sin: g.cast(sin, dtype) };
+  });
 }
 
 /** Angle per position of each pair of dims: theta^(-2i/d), stretched by the scaling that the config asks for. */
@@ -26,7 +58,7 @@ export function inverseFrequencies({ theta, scaling }: RopeConfig, headDim: numb
  * cos and sin of the positions that a run has, [positions, headDim / 2] each. They are computed in the graph: tables
  * for every position of a long context would be hundreds of MB of constants.
  *
- * @param order int32 [positions], 0, 1, 2, …
+ * @param order int32 [positions], the position of each row: 0, 1, 2, … or another run of whole numbers
  */
 export function rotaryTables(g: GraphBuilder, rope: RopeConfig, headDim: number, order: Value): RotaryTables {
   return g.scope("rotary", () => {

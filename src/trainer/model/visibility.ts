@@ -1,5 +1,5 @@
 /** @file Which tokens a token may see: plain causal rows, packed rows, replies that share one prompt, sliding windows. */
-import type { GraphBuilder, Value } from "../graph/index.js";
+import type { Dim, GraphBuilder, Value } from "../graph/index.js";
 
 /**
  * bool [batch, 1, time, keys]: which key each token may see. With a `window`, of those only keys fewer than `window`
@@ -35,21 +35,45 @@ export function packedVisibility(
   return (window) => (window === undefined ? all : g.and(all, within(g, window, asQuery(positions), asKey(positions))));
 }
 
+/** Rows that decode: what each has in its cache, int32 [batch]. */
+export interface DecodingRows {
+  /** Keys of the past that are the row's own; the rest is room for others. */
+  readonly past: Value;
+  /** Slots of the tail that are taken. */
+  readonly taken: Value;
+}
+
 /**
- * Visibility behind a cache. Padding is on the left, so the distance of two keys is that of their positions.
+ * Visibility over a past and a tail, see LayerCache. A key's position is its index in the past, or the length of the past
+ * and its slot.
  *
- * @param validKeys int32 [batch, keys], 1 where the key is a token and not padding
- * @param queryOrder int32 [time], index of each new token among the keys
- * @param keyOrder int32 [keys], 0, 1, 2, …
+ * @param keys int32 [past], 0, 1, 2, …
+ * @param slots int32 [slots], 0, 1, 2, …
+ * @param time int32 [time], 0, 1, 2, …
  */
-export function cachedVisibility(g: GraphBuilder, validKeys: Value, queryOrder: Value, keyOrder: Value): Visibility {
-  const [batch, keys] = validKeys.shape as readonly [string, string];
-  const valid = g.equal(g.reshape(validKeys, [batch, 1, 1, keys]), g.int32Scalar(1));
-  const time = queryOrder.shape[0] as string;
-  const query = g.reshape(queryOrder, [1, 1, time, 1]);
-  const key = g.reshape(keyOrder, [1, 1, 1, keys]);
-  const all = g.and(valid, g.lessOrEqual(key, query));
-  return (window) => (window === undefined ? all : g.and(all, within(g, window, query, key)));
+export function cachedVisibility(
+  g: GraphBuilder,
+  { past, taken }: DecodingRows,
+  keys: Value,
+  slots: Value,
+  time: Value,
+): Visibility {
+  const cells = (x: Value, axis: 2 | 3): Value => {
+    const dim = x.shape[0] as Dim;
+    return g.reshape(x, axis === 2 ? [1, 1, dim, 1] : [1, 1, 1, dim]);
+  };
+  const perRow = (x: Value): Value => g.reshape(x, [x.shape[0] as Dim, 1, 1, 1]);
+  const end = perRow(past);
+  const query = g.add(g.add(end, perRow(taken)), cells(time, 2)); // [batch, 1, time, 1]
+  const isOwn = g.lessOrEqual(cells(keys, 3), g.sub(end, g.int32Scalar(1))); // [batch, 1, 1, past]
+  const slot = g.add(end, cells(slots, 3));
+  const isEarlier = g.lessOrEqual(slot, query); // [batch, 1, time, slots]
+  const everyTime = g.lessOrEqual(cells(time, 2), cells(time, 2)); // all true, one for each token
+  return (window) => {
+    const inPast = window === undefined ? everyTime : within(g, window, query, cells(keys, 3));
+    const inTail = window === undefined ? isEarlier : g.and(isEarlier, within(g, window, query, slot));
+    return g.concat([g.and(isOwn, inPast), inTail], 3);
+  };
 }
 
 /** query − key < window, between whole numbers. */

@@ -5,6 +5,8 @@ import { LocalPolicy } from "./local-policy.js";
 
 let policy: LocalPolicy | undefined;
 const cancelled = new Set<number>();
+/** Requests that the caller of `generate` has ended, by call. */
+const ended = new Map<number, Set<number>>();
 
 function say(message: FromEngine): void {
   process.send?.(message);
@@ -42,8 +44,10 @@ async function answer(id: number, call: EngineCall): Promise<unknown> {
       return opened().markReference();
     case "generate":
       return opened().generate(call.requests, call.options, {
-        betweenTokens: () => refuseIfCancelled(id),
+        isCancelled: () => cancelled.has(id),
+        isEnded: (request) => ended.get(id)?.has(request) ?? false,
         onFinished: countTo(id, call.requests.length),
+        ...(call.streams && { onTokens: (chunk) => say({ kind: "tokens", id, chunk }) }),
       });
     case "saveCheckpoint":
       return opened().saveCheckpoint(call.directory, call.state);
@@ -75,13 +79,42 @@ async function handle(id: number, call: EngineCall): Promise<void> {
     say({ kind: "error", id, message, name });
   } finally {
     cancelled.delete(id);
+    ended.delete(id);
   }
 }
 
-let queue: Promise<void> = Promise.resolve();
+const waiting: { readonly id: number; readonly call: EngineCall }[] = [];
+const generating = new Set<Promise<void>>();
+let pumping = false;
+
+/** Calls one after another, in their order; only calls of `generate` that follow one another run side by side. */
+async function pump(): Promise<void> {
+  if (pumping) return;
+  pumping = true;
+  for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+    if (next.call.method === "generate") {
+      const work: Promise<void> = handle(next.id, next.call).finally(() => generating.delete(work));
+      generating.add(work);
+    } else {
+      await Promise.all(generating);
+      await handle(next.id, next.call);
+    }
+  }
+  pumping = false;
+}
+
 process.on("message", (message: ToEngine) => {
-  if (message.kind === "cancel") cancelled.add(message.id);
-  else queue = queue.then(() => handle(message.id, message.call));
+  switch (message.kind) {
+    case "cancel":
+      cancelled.add(message.id);
+      break;
+    case "end":
+      ended.set(message.id, (ended.get(message.id) ?? new Set()).add(message.request));
+      break;
+    case "call":
+      waiting.push(message);
+      void pump();
+  }
 });
 // Ctrl-C reaches the whole process group: the parent decides what it means, and its end is ours.
 process.on("SIGINT", () => {});

@@ -15,6 +15,7 @@ import type {
   ScoreOptions,
   StepMetrics,
   StepOptions,
+  TokenChunk,
   TrainBatch,
 } from "./policy.js";
 
@@ -25,8 +26,12 @@ const CLOSE_GRACE_MS = 2000;
 interface Pending {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
-  readonly onProgress?: (finished: number, total: number) => void;
+  readonly onProgress?: ((finished: number, total: number) => void) | undefined;
+  readonly onTokens?: ((chunk: TokenChunk, id: number) => void) | undefined;
 }
+
+/** What a caller hears of while its call is under way. */
+type Listeners = Pick<Pending, "onProgress" | "onTokens">;
 
 /** Starts an engine process and opens a model in it. The process ends with `close`, or with this one. */
 export async function openPolicy(options: PolicyOptions): Promise<Policy> {
@@ -68,7 +73,7 @@ class Engine {
     });
   }
 
-  call(call: EngineCall, signal?: AbortSignal, onProgress?: Pending["onProgress"]): Promise<unknown> {
+  call(call: EngineCall, signal?: AbortSignal, listeners: Listeners = {}): Promise<unknown> {
     if (this.gone !== undefined) return Promise.reject(this.gone);
     if (signal?.aborted) return Promise.reject(signal.reason as Error);
     const id = this.nextId;
@@ -85,13 +90,13 @@ class Engine {
       this.pending.set(id, {
         resolve: settle(resolve),
         reject: settle((error: Error) => reject(signal?.aborted ? (signal.reason as Error) : error)),
-        ...(onProgress === undefined ? {} : { onProgress }),
+        ...listeners,
       });
       this.send({ kind: "call", id, call });
     });
   }
 
-  private send(message: ToEngine): void {
+  send(message: ToEngine): void {
     if (this.child.connected) this.child.send(message);
   }
 
@@ -100,6 +105,10 @@ class Engine {
     if (pending === undefined) return;
     if (message.kind === "progress") {
       pending.onProgress?.(message.finished, message.total);
+      return;
+    }
+    if (message.kind === "tokens") {
+      pending.onTokens?.(message.chunk, message.id);
       return;
     }
     this.pending.delete(message.id);
@@ -121,6 +130,35 @@ class Engine {
   }
 }
 
+/** Passes chunks on until their request was ended by the listener; what the engine made after that is not the caller's. */
+class TokenListener {
+  private readonly heard: { ids: number; logps: number; isOver: boolean }[];
+
+  constructor(
+    private readonly engine: Engine,
+    requests: number,
+    private readonly listen: NonNullable<GenerateOptions["onTokens"]>,
+  ) {
+    this.heard = Array.from({ length: requests }, () => ({ ids: 0, logps: 0, isOver: false }));
+  }
+
+  readonly hear = (chunk: TokenChunk, id: number): void => {
+    const heard = this.heard[chunk.request];
+    if (heard === undefined || heard.isOver) return;
+    heard.ids += chunk.ids.length;
+    heard.logps += chunk.logps.length;
+    if (this.listen(chunk) !== true) return;
+    heard.isOver = true;
+    this.engine.send({ kind: "end", id, request: chunk.request });
+  };
+
+  readonly cut = (generation: Generation, request: number): Generation => {
+    const { ids, logps, isOver } = this.heard[request] as { ids: number; logps: number; isOver: boolean };
+    if (!isOver) return generation;
+    return { ids: generation.ids.slice(0, ids), logps: generation.logps.slice(0, logps), finish: "stop" };
+  };
+}
+
 class RemotePolicy implements Policy {
   constructor(private readonly engine: Engine) {}
 
@@ -140,18 +178,24 @@ class RemotePolicy implements Policy {
     pairs: readonly TokenizedPair[],
     { weights = "current", signal, onProgress }: ScoreOptions = {},
   ): Promise<PairScore[]> {
-    return this.engine.call({ method: "scorePairs", pairs, weights }, signal, onProgress) as Promise<PairScore[]>;
+    return this.engine.call({ method: "scorePairs", pairs, weights }, signal, { onProgress }) as Promise<PairScore[]>;
   }
 
   async markReference(): Promise<void> {
     await this.engine.call({ method: "markReference" });
   }
 
-  generate(
+  async generate(
     requests: readonly GenerateRequest[],
-    { signal, onProgress, ...options }: GenerateOptions,
+    { signal, onProgress, onTokens, ...options }: GenerateOptions,
   ): Promise<Generation[]> {
-    return this.engine.call({ method: "generate", requests, options }, signal, onProgress) as Promise<Generation[]>;
+    const listener = onTokens === undefined ? undefined : new TokenListener(this.engine, requests.length, onTokens);
+    const generations = (await this.engine.call(
+      { method: "generate", requests, options, streams: listener !== undefined },
+      signal,
+      { onProgress, onTokens: listener?.hear },
+    )) as Generation[];
+    return listener === undefined ? generations : generations.map(listener.cut);
   }
 
   saveCheckpoint(directory: string, state: Readonly<Record<string, unknown>>): Promise<string> {

@@ -1,12 +1,11 @@
 /** @file The policy inside the engine process: a checkpoint, its programs, and the state that steps change. */
 import { availableParallelism } from "node:os";
-import { dirname } from "node:path";
 import { type CheckpointDir, expectedTensors, openCheckpointDir } from "../checkpoint/index.js";
 import { loraScale, type ThetaLayout, type TrainableSpec, thetaLayout } from "../model/index.js";
 import type { TokenizedPair } from "../text/types.js";
 import { collate } from "./collate.js";
 import { type ChosenDevice, resolveDevice } from "./device.js";
-import { type GeneratorHooks, generate } from "./generator.js";
+import type { GenerateHooks } from "./generation-row.js";
 import { initialTheta } from "./initial-theta.js";
 import { readLossScale, writeLossScale } from "./loss-scale.js";
 import type {
@@ -25,6 +24,8 @@ import type {
 import { readPolicyState, writePolicyState } from "./policy-state.js";
 import { type ChosenPrecision, choosePrecision } from "./precision.js";
 import { ProgramShelf } from "./program-shelf.js";
+import { weightsFolder } from "./rollout-weights.js";
+import { chooseRolloutWeights, Rollouts } from "./rollouts.js";
 import type { Feed } from "./session.js";
 import { freshState, type RunHooks, Stepper } from "./stepper.js";
 import { readScores, rowFeeds, SCORE_WEIGHTS, vectorFeed } from "./train-feeds.js";
@@ -48,6 +49,7 @@ export class LocalPolicy {
     private readonly layout: ThetaLayout,
     private readonly programs: ProgramShelf,
     private readonly stepper: Stepper,
+    private readonly rollouts: Rollouts,
     /** The bare model: LoRA's B is zero, or all weights as the checkpoint has them. */
     private readonly base: Float32Array,
     private readonly modelHash: string,
@@ -84,8 +86,16 @@ export class LocalPolicy {
       isFar: device.device === "cuda",
     };
     const stepper = new Stepper(programs, stepping, freshState(base));
+    const rollouts = await Rollouts.open(programs, {
+      policy: options,
+      checkpoint,
+      layout,
+      loraScale: loraScale(trainable),
+      weights: chooseRolloutWeights(options, precision.precision),
+      precision: precision.precision,
+    });
     const hash = await checkpoint.hash();
-    return new LocalPolicy(options, checkpoint, layout, programs, stepper, base, hash, device, precision);
+    return new LocalPolicy(options, checkpoint, layout, programs, stepper, rollouts, base, hash, device, precision);
   }
 
   info(): PolicyInfo {
@@ -102,7 +112,8 @@ export class LocalPolicy {
       deviceReason: this.device.reason,
       precision: this.precision.precision,
       precisionReason: this.precision.reason,
-      rolloutWeights: this.options.rolloutWeights ?? "float32",
+      rolloutWeights: chooseRolloutWeights(this.options, this.precision.precision),
+      adapters: this.rollouts.adapterNames,
       contextLength: this.checkpoint.config.maxPositionEmbeddings,
       sessionMs: this.programs.sessionMs,
       peakRssMb: process.resourceUsage().maxRSS / 1024,
@@ -143,11 +154,10 @@ export class LocalPolicy {
   async generate(
     requests: readonly GenerateRequest[],
     options: SamplingOptions,
-    hooks: GeneratorHooks,
+    hooks: GenerateHooks,
   ): Promise<Generation[]> {
-    const program = await this.programs.generate();
-    const theta = this.thetaOf(options.adapter === "off" ? "base" : "current");
-    return generate(program, this.checkpoint.config, theta, requests, options, hooks);
+    const trained = { current: this.thetaOf("current"), base: this.base };
+    return this.rollouts.generate(trained, requests, options, hooks);
   }
 
   async saveCheckpoint(directory: string, state: Readonly<Record<string, unknown>>): Promise<string> {
@@ -207,9 +217,3 @@ export class LocalPolicy {
 
 const loraDropout = (trainable: TrainableSpec): number =>
   trainable.kind === "lora" ? (trainable.loraDropout ?? 0) : 0;
-
-/** The graph points into the weight files by name, below the one folder that holds them. */
-function weightsFolder({ path, tensors }: CheckpointDir): string {
-  const [first] = tensors.values();
-  return first === undefined ? path : dirname(first.file);
-}

@@ -25,6 +25,13 @@ export interface PolicyOptions {
   readonly rolloutWeights?: RolloutWeights;
   /** Folder for quantized weights, made once for a checkpoint and found again by its content; default: beside the system's caches. */
   readonly cacheFolder?: string;
+  /** How sampling cuts up its work, for measurements and tests: no token depends on it. */
+  readonly generation?: {
+    /** Tokens of a row between two looks at messages, at most; default 16, less where these take long. */
+    readonly maxChunk?: number;
+    /** Whether pages of earlier prompts are found again; default true. */
+    readonly prefixCache?: boolean;
+  };
   /** PEFT adapter directories by the names under which {@link SamplingOptions.adapter} asks for them. */
   readonly adapters?: Readonly<Record<string, string>>;
 }
@@ -213,6 +220,8 @@ export interface PolicyInfo {
   readonly precision: Precision;
   /** Why this precision, in words. */
   readonly precisionReason: string;
+  /** Names of {@link PolicyOptions.adapters}. */
+  readonly adapters?: readonly string[];
   /** Time spent on making sessions so far. */
   readonly sessionMs: number;
   readonly rolloutWeights: RolloutWeights;

@@ -1,20 +1,23 @@
 /** @file The compiled programs of one policy: made when first asked for, and put away when another phase begins. */
 import type { Graph } from "../graph/index.js";
+import { decodeProgram } from "./decode-program.js";
 import type { LossName } from "./policy.js";
-import {
-  generateProgram,
-  type ProgramSource,
-  scoreProgram,
-  type TrainProgramOptions,
-  trainProgram,
-} from "./programs.js";
+import { type ProgramSource, scoreProgram, type TrainProgramOptions, trainProgram } from "./programs.js";
 import { openSession, type Program, type SessionOptions } from "./session.js";
 import { stepsProgram } from "./steps-program.js";
 
 export type ProgramName = `train-${LossName}` | `steps-${LossName}` | "score" | "generate";
 
+export interface SamplingSource {
+  readonly source: ProgramSource;
+  /** Holds the weight files. */
+  readonly folder: string;
+}
+
 export class ProgramShelf {
   private readonly programs = new Map<ProgramName, Program>();
+  private generating: Promise<Program> | undefined;
+  private sampling = async (): Promise<SamplingSource> => ({ source: this.source, folder: this.session.weightsFolder });
   /** Time spent on making sessions. */
   sessionMs = 0;
 
@@ -30,11 +33,31 @@ export class ProgramShelf {
   steps = (loss: LossName): Promise<Program> =>
     this.openTraining(loss, `steps-${loss}`, () => stepsProgram(this.source, loss, this.training));
   score = (): Promise<Program> => this.open("score", () => scoreProgram(this.source));
-  generate = (): Promise<Program> => this.open("generate", () => generateProgram(this.source));
+
+  /** Where {@link generate} finds its weights; they may have to be made first. */
+  sampleWith(open: () => Promise<SamplingSource>): void {
+    this.sampling = open;
+  }
+
+  /** The same program for calls that ask while it is being made. */
+  generate(): Promise<Program> {
+    this.generating ??= this.openGenerate().catch((error: unknown) => {
+      this.generating = undefined;
+      throw error;
+    });
+    return this.generating;
+  }
+
+  private async openGenerate(): Promise<Program> {
+    const { source, folder } = await this.sampling();
+    const session = { ...this.session, weightsFolder: folder, optimization: "all" } as const;
+    return this.open("generate", () => decodeProgram(source), session);
+  }
 
   async dispose(): Promise<void> {
     for (const program of this.programs.values()) await program.dispose();
     this.programs.clear();
+    this.generating = undefined;
   }
 
   /**
@@ -46,11 +69,11 @@ export class ProgramShelf {
     return this.open(name, build);
   }
 
-  private async open(name: ProgramName, build: () => Graph): Promise<Program> {
+  private async open(name: ProgramName, build: () => Graph, session = this.session): Promise<Program> {
     const known = this.programs.get(name);
     if (known !== undefined) return known;
     const started = performance.now();
-    const program = await openSession(build(), name, this.session);
+    const program = await openSession(build(), name, session);
     this.sessionMs += performance.now() - started;
     this.programs.set(name, program);
     return program;

@@ -1,7 +1,8 @@
 /** @file The programs that run on ONNX Runtime: what goes in, what comes out. Each is one graph. */
 import { gradients } from "../autodiff/index.js";
+import type { QuantizedMatrices } from "../checkpoint/index.js";
 import type { CheckpointDir } from "../checkpoint/types.js";
-import { addDims, type FloatDType, type Graph, GraphBuilder, type Value } from "../graph/index.js";
+import { type FloatDType, type Graph, GraphBuilder, type Value } from "../graph/index.js";
 import {
   type LogpsUse,
   nllLoss,
@@ -11,15 +12,7 @@ import {
   tokenLogps,
   weightedLogps,
 } from "../losses/index.js";
-import {
-  cachedVisibility,
-  decoder,
-  headOf,
-  logits,
-  openParameters,
-  packedVisibility,
-  type ThetaLayout,
-} from "../model/index.js";
+import { decoder, headOf, openParameters, packedVisibility, rotaryAngles, type ThetaLayout } from "../model/index.js";
 import { adamw, clipByGlobalNorm } from "../optim/index.js";
 import type { LossName } from "./policy.js";
 
@@ -30,6 +23,8 @@ export interface ProgramSource {
   readonly loraScale: number;
   /** What the layers compute in; theta, its moments, losses and the optimizer are float32. Default float32. */
   readonly computeDtype?: FloatDType;
+  /** Quantized matrices in place of the checkpoint's own; for sampling only. */
+  readonly quantized?: QuantizedMatrices;
 }
 
 export interface TrainProgramOptions {
@@ -62,7 +57,8 @@ function labelLogps(
   const positions = cell("positions");
   const order = g.input("order", "int32", ["time"]);
   const visible = packedVisibility(g, cell("items"), cell("branches"), positions, order);
-  const { hidden } = decoder(g, config, parameters, { ids, positions, order, visible, gradientCheckpointing });
+  const angles = rotaryAngles(g, config, positions, order, dtype);
+  const { hidden } = decoder(g, config, parameters, { ids, angles, visible, gradientCheckpointing });
   const rows = g.gather(g.reshape(hidden, ["tokens", config.hiddenSize]), g.input("label_rows", "int32", ["labels"]));
   const targets = g.input("targets", "int32", ["labels"]);
   return { theta, logps: tokenLogps(g, rows, headOf(config, parameters), targets, use) };
@@ -172,42 +168,4 @@ function decayMask(g: GraphBuilder, { entries }: ThetaLayout): Value {
     runs.map(({ decay, size }) => g.filled(size, decay ? 1 : 0)),
     0,
   );
-}
-
-/** Name of the cache tensors of a layer, in and out. */
-export const cacheNames = (layer: number) => ({
-  past: [`past_key_${layer}`, `past_value_${layer}`] as const,
-  present: [`present_key_${layer}`, `present_value_${layer}`] as const,
-});
-
-/**
- * New tokens behind a cache: ids and positions [batch, time], valid_keys [batch, keys], query_order [time] and
- * key_order [keys], past keys and values [batch, kv heads, past, head dim]; gives logits of the last token
- * [batch, vocabulary] and the longer cache.
- */
-export function generateProgram({ checkpoint, layout, loraScale, computeDtype = "float32" }: ProgramSource): Graph {
-  const g = new GraphBuilder();
-  const { config } = checkpoint;
-  const theta = g.input("theta", "float32", [layout.length]);
-  const parameters = openParameters(g, checkpoint, layout, theta, loraScale, { dtype: computeDtype });
-  const ids = g.input("ids", "int32", ["batch", "time"]);
-  const positions = g.input("positions", "int32", ["batch", "time"]);
-  const keys = addDims("past", "time");
-  const valid = g.input("valid_keys", "int32", ["batch", keys]);
-  const order = g.input("key_order", "int32", [keys]);
-  const visible = cachedVisibility(g, valid, g.input("query_order", "int32", ["time"]), order);
-  const cache = (name: string): Value =>
-    g.input(name, "float32", ["batch", config.numKeyValueHeads, "past", config.headDim]);
-  const layers = Array.from({ length: config.numHiddenLayers }, (_, layer) => cacheNames(layer));
-  const opened = (name: string): Value => g.cast(cache(name), computeDtype);
-  const past = layers.map((names) => ({ key: opened(names.past[0]), value: opened(names.past[1]) }));
-  const { hidden, present } = decoder(g, config, parameters, { ids, positions, order, visible, past });
-  const last = g.reshape(g.slice(hidden, 1, -1), ["batch", config.hiddenSize]);
-  g.output("logits", logits(g, config, parameters, last));
-  present.forEach(({ key, value }, layer) => {
-    const [keyName, valueName] = cacheNames(layer).present;
-    g.output(keyName, g.wide(key));
-    g.output(valueName, g.wide(value));
-  });
-  return g.build();
 }

@@ -10,6 +10,8 @@ export interface SessionOptions {
   readonly threads: number;
   /** Default: the CPU. */
   readonly device?: Device;
+  /** Default "basic", see {@link openSession}; "all" also joins nodes that have a kernel together. */
+  readonly optimization?: "basic" | "all";
 }
 
 export type FeedData = Float32Array | Int32Array;
@@ -33,7 +35,7 @@ export interface Program {
 export async function openSession(
   graph: Graph,
   name: string,
-  { weightsFolder, threads, device = "cpu" }: SessionOptions,
+  { weightsFolder, threads, device = "cpu", optimization = "basic" }: SessionOptions,
 ): Promise<Program> {
   const model = encodeModel(graph, name);
   const created = InferenceSession.create(model, {
@@ -42,7 +44,7 @@ export async function openSession(
     interOpNumThreads: 1,
     enableCpuMemArena: true,
     enableMemPattern: false,
-    graphOptimizationLevel: "basic",
+    graphOptimizationLevel: optimization,
     logSeverityLevel: 3,
     extra: { session: { model_external_initializers_file_folder_path: weightsFolder } },
   });

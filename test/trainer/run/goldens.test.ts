@@ -4,9 +4,10 @@ import { expectedTensors, openCheckpointDir } from "../../../src/trainer/checkpo
 import { GraphBuilder } from "../../../src/trainer/graph/index.js";
 import {
   decoder,
-  logits,
+  headLogits,
   openParameters,
   packedVisibility,
+  rotaryAngles,
   type TrainableSpec,
   thetaLayout,
 } from "../../../src/trainer/model/index.js";
@@ -53,10 +54,10 @@ async function rowLogits(
   const parameters = openParameters(g, checkpoint, layout, g.input("theta", "float32", [layout.length]), loraScale);
   const [positions, order] = [cell("positions"), g.input("order", "int32", ["time"])];
   const visible = packedVisibility(g, cell("items"), cell("branches"), positions, order);
-  const inputs = { ids: cell("ids"), positions, order, visible };
+  const inputs = { ids: cell("ids"), angles: rotaryAngles(g, checkpoint.config, positions, order, "float32"), visible };
   g.output(
     "logits",
-    logits(g, checkpoint.config, parameters, decoder(g, checkpoint.config, parameters, inputs).hidden),
+    headLogits(g, checkpoint.config, parameters, decoder(g, checkpoint.config, parameters, inputs).hidden),
   );
   const T = ids.length;
   const steps = ids.map((_, i) => i);

@@ -3,10 +3,11 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, it } from "vitest";
 import { expectedTensors, openCheckpointDir } from "../../../src/trainer/checkpoint/index.js";
-import { type Graph, GraphBuilder, OP_TYPES } from "../../../src/trainer/graph/index.js";
+import { type Graph, GraphBuilder, OP_TYPES, type OpType } from "../../../src/trainer/graph/index.js";
 import { loraScale, thetaLayout } from "../../../src/trainer/model/index.js";
+import { decodeProgram } from "../../../src/trainer/run/decode-program.js";
 import { CUDA_KERNELS, type KernelTable, kernelGaps, WEBGPU_KERNELS } from "../../../src/trainer/run/kernel-table.js";
-import { generateProgram, scoreProgram, trainProgram } from "../../../src/trainer/run/programs.js";
+import { scoreProgram, trainProgram } from "../../../src/trainer/run/programs.js";
 import { goldenFolder } from "../../support/golden.js";
 import { GOLDEN_LORA } from "../../support/program-runner.js";
 
@@ -30,6 +31,17 @@ describe.each(PROVIDERS)("the table for %s", (provider, table) => {
       const known = (list: readonly string[], one = ""): boolean => list.includes(one);
       const listed = known(row.kernels, dtype) && (target === undefined || known(row.targets ?? row.kernels, target));
       expect(listed ? "kernel" : "none", `${op} ${key}: ${answer}`).toBe(answer === "kernel" ? "kernel" : "none");
+    }
+  });
+
+  it("holds for the other ways in which an op is used", () => {
+    const variants = Object.keys(measured[provider]).filter((name) => name.includes("-"));
+    expect(variants).toEqual(["MatMulNBits-4-bits", "ScatterElements-none"]);
+    for (const variant of variants) {
+      const { kernels } = table[variant.split("-")[0] as OpType];
+      const answers = Object.entries(measured[provider][variant]!);
+      const found = answers.filter(([, answer]) => answer === "kernel").map(([dtype]) => dtype);
+      expect(found.sort(), variant).toEqual([...kernels].sort());
     }
   });
 
@@ -59,7 +71,7 @@ describe("the programs", () => {
       graphs.set(loss, trainProgram(source, loss));
     graphs.set("checkpointed", trainProgram(source, "orpo", { gradientCheckpointing: true, loraDropout: 0.1 }));
     graphs.set("score", scoreProgram(source));
-    graphs.set("generate", generateProgram(source));
+    graphs.set("generate", decodeProgram(source));
   });
 
   it("have a CUDA kernel for every node, in float32", () => {

@@ -16,12 +16,13 @@ import { GraphBuilder, type Value } from "../../../src/trainer/graph/index.js";
 import { LABEL_CHUNK, tokenLogps } from "../../../src/trainer/losses/token-logps.js";
 import {
   decoder,
+  headLogits,
   headOf,
   type LoraSpec,
-  logits,
   loraScale,
   openParameters,
   packedVisibility,
+  rotaryAngles,
   thetaLayout,
 } from "../../../src/trainer/model/index.js";
 import { initialTheta } from "../../../src/trainer/run/initial-theta.js";
@@ -65,8 +66,12 @@ function rowGraph({ checkpoint, layout, trainable }: Source) {
   const [ids, positions] = [cell("ids"), cell("positions")];
   const order = g.input("order", "int32", ["time"]);
   const visible = packedVisibility(g, cell("items"), cell("branches"), positions, order);
-  const { hidden } = decoder(g, config, parameters, { ids, positions, order, visible });
-  g.output("logits", logits(g, config, parameters, hidden));
+  const { hidden } = decoder(g, config, parameters, {
+    ids,
+    angles: rotaryAngles(g, config, positions, order, "float32"),
+    visible,
+  });
+  g.output("logits", headLogits(g, config, parameters, hidden));
   const rows = g.gather(g.reshape(hidden, ["tokens", config.hiddenSize]), g.input("label_rows", "int32", ["labels"]));
   const targets = g.input("targets", "int32", ["labels"]);
   const logps = tokenLogps(g, rows, headOf(config, parameters), targets, "differentiate");

@@ -6,12 +6,13 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { TensorEntry } from "../../../src/trainer/checkpoint/types.js";
 import type { Graph, Value } from "../../../src/trainer/graph/index.js";
 import { LORA_TARGETS, type LoraSpec, type TrainableSpec } from "../../../src/trainer/model/index.js";
+import { decodeProgram } from "../../../src/trainer/run/decode-program.js";
 import { openPolicy, type Policy, type StepOptions } from "../../../src/trainer/run/index.js";
 import { CUDA_KERNELS, kernelGaps } from "../../../src/trainer/run/kernel-table.js";
 import { LocalPolicy } from "../../../src/trainer/run/local-policy.js";
 import { afterOverflow, afterStep, FRESH_LOSS_SCALE, GROWTH_INTERVAL } from "../../../src/trainer/run/loss-scale.js";
 import { choosePrecision } from "../../../src/trainer/run/precision.js";
-import { generateProgram, scoreProgram, trainProgram } from "../../../src/trainer/run/programs.js";
+import { scoreProgram, trainProgram } from "../../../src/trainer/run/programs.js";
 import { familyFolder } from "../../support/family-golden.js";
 import { goldenFolder, goldenPairs } from "../../support/golden.js";
 import { GOLDEN_LORA } from "../../support/program-runner.js";
@@ -101,7 +102,7 @@ describe.each(NARROW)("the programs in %s", (computeDtype) => {
           graphs.set(`${name} ${what} ${loss}`, trainProgram(source, loss));
         graphs.set(`${name} ${what} checkpointed`, trainProgram(source, "orpo", options));
         graphs.set(`${name} ${what} score`, scoreProgram(source));
-        graphs.set(`${name} ${what} generate`, generateProgram(source));
+        graphs.set(`${name} ${what} generate`, decodeProgram(source));
       }
     }
   });
