@@ -272,7 +272,7 @@ export class GraphBuilder {
   /** What one branch gives, computed only if it is taken. */
   choose(
     condition: Value,
-    then: (g: GraphBuilder) => readonly Value[],
+    taken: (g: GraphBuilder) => readonly Value[],
     otherwise: (g: GraphBuilder) => readonly Value[],
   ): readonly Value[] {
     const branch = (name: string, make: (g: GraphBuilder) => readonly Value[]) => {
@@ -280,9 +280,9 @@ export class GraphBuilder {
       inner.path = [...this.path, name];
       return inner.close(make(inner));
     };
-    const [a, b] = [branch("then", then), branch("else", otherwise)];
+    const [a, b] = [branch("then", taken), branch("else", otherwise)];
     const captured = [...new Set([...a.captured, ...b.captured])];
-    return this.emit("If", [condition, ...captured], { then: a.graph, else: b.graph });
+    return this.emit("If", [condition, ...captured], { taken: a.graph, otherwise: b.graph });
   }
 
   /** This builder as the body of a loop or branch, and what it reads from outside. */

@@ -179,9 +179,9 @@ export const inferShape: { readonly [K in OpType]: Rule<K> } = {
     body.outputs
       .slice(1)
       .map(({ value: { dtype, shape } }, i) => (i < states ? { dtype, shape } : { dtype, shape: ["trips", ...shape] })),
-  If: (_, { then, else: otherwise }) => {
-    const types = (graph: typeof then) => graph.outputs.map(({ value: { dtype, shape } }) => ({ dtype, shape }));
-    const [a, b] = [types(then), types(otherwise)];
+  If: (_, { taken, otherwise }) => {
+    const types = (graph: typeof taken) => graph.outputs.map(({ value: { dtype, shape } }) => ({ dtype, shape }));
+    const [a, b] = [types(taken), types(otherwise)];
     if (JSON.stringify(a) !== JSON.stringify(b)) {
       throw new Error(`the branches differ: ${JSON.stringify(a)} and ${JSON.stringify(b)}`);
     }

@@ -82,7 +82,7 @@ export interface OpAttributes {
    */
   readonly Loop: { readonly body: Graph; readonly states: number };
   /** Inputs: a bool scalar, then what the branches read from outside. Both give the same outputs. No gradient. */
-  readonly If: { readonly then: Graph; readonly else: Graph };
+  readonly If: { readonly taken: Graph; readonly otherwise: Graph };
 }
 
 export type OpType = keyof OpAttributes;

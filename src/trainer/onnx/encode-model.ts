@@ -80,8 +80,8 @@ function onnxAttributes(node: Node): Attributes {
       return { body: { type: "graph", value: node.attributes.body } };
     case "If":
       return {
-        then_branch: { type: "graph", value: node.attributes.then },
-        else_branch: { type: "graph", value: node.attributes.else },
+        then_branch: { type: "graph", value: node.attributes.taken },
+        else_branch: { type: "graph", value: node.attributes.otherwise },
       };
     default:
       return {};

@@ -1,7 +1,7 @@
 /** @file Texts to batches: neighbours in length go together, so that little of a batch is padding. */
 
 /** Padded tokens of one run: above this a run gets no faster a token, and cancelling and progress wait for a run. */
-const BATCH_TOKENS = 4096;
+const BATCH_TOKENS = 2048;
 /** Texts of one run. */
 const BATCH_TEXTS = 64;
 

@@ -25,7 +25,9 @@ export class EmbedRemote {
     this.child.on("message", (message) => this.receive(message as FromEmbedProcess));
     this.exited = new Promise((resolve) => {
       this.child.once("exit", (code, signal) => {
-        this.end(new Error(`the embedding process ended (${signal ?? `exit code ${code}`}). Open the embedder again.`));
+        this.end(
+          new Error(`the embedding process ended (${signal ?? `exit code ${code}`}); the next call starts another`),
+        );
         resolve();
       });
       this.child.once("error", (cause) => {
@@ -33,6 +35,10 @@ export class EmbedRemote {
         resolve();
       });
     });
+  }
+
+  get ended(): boolean {
+    return this.gone !== undefined;
   }
 
   call(call: EmbedCall): Promise<readonly Float32Array[]> {

@@ -13,14 +13,20 @@ export async function openEmbedder({ model, threads, signal }: EmbedderOptions):
   const checkpoint = await openSentenceTransformerDir(model);
   const tokenizer = await loadEncoderTokenizer(checkpoint.encoderPath);
   const info = await infoOf(checkpoint, tokenizer);
+  const start = (givingUp?: AbortSignal) => startRemote(checkpoint.path, threads ?? defaultThreads(), givingUp);
+  return new RemoteEmbedder(await start(signal), start, info, tokenizer, checkpoint.modules);
+}
+
+/** A process with the model in it. */
+async function startRemote(model: string, threads: number, signal?: AbortSignal): Promise<EmbedRemote> {
   signal?.throwIfAborted();
   const remote = new EmbedRemote();
   const stop = (): void => void remote.close();
   signal?.addEventListener("abort", stop, { once: true });
   try {
-    await remote.call({ method: "open", model: checkpoint.path, threads: threads ?? defaultThreads() });
+    await remote.call({ method: "open", model, threads });
     signal?.throwIfAborted();
-    return new RemoteEmbedder(remote, info, tokenizer, checkpoint.modules);
+    return remote;
   } catch (error) {
     await remote.close();
     throw signal?.aborted ? signal.reason : error;
@@ -57,8 +63,12 @@ const WINDOW = 2048;
 const TEXTS_AT_ONCE = 32;
 
 class RemoteEmbedder implements Embedder {
+  private starting: Promise<EmbedRemote> | undefined;
+  private closed = false;
+
   constructor(
-    private readonly remote: EmbedRemote,
+    private remote: EmbedRemote,
+    private readonly start: () => Promise<EmbedRemote>,
     readonly info: EmbedderInfo,
     private readonly tokenizer: EncoderTokenizer,
     private readonly modules: SentenceTransformerDir["modules"],
@@ -77,7 +87,8 @@ class RemoteEmbedder implements Embedder {
       }
       for (const batch of embedBatches(ids.map(({ length }) => length))) {
         signal?.throwIfAborted();
-        const results = await this.remote.call({ method: "embed", texts: batch.map((i) => ids[i] as Int32Array) });
+        const remote = await this.running();
+        const results = await remote.call({ method: "embed", texts: batch.map((i) => ids[i] as Int32Array) });
         batch.forEach((index, row) => {
           vectors[start + index] = results[row] as Float32Array;
         });
@@ -93,8 +104,24 @@ class RemoteEmbedder implements Embedder {
     return this.tokenizer.encode(this.prepared(text)).length;
   }
 
-  close(): Promise<void> {
-    return this.remote.close();
+  async close(): Promise<void> {
+    this.closed = true;
+    await this.starting?.catch(() => undefined);
+    await this.remote.close();
+  }
+
+  /** The process, or another where it has died, e.g. for want of memory. */
+  private running(): Promise<EmbedRemote> {
+    if (this.closed || !this.remote.ended) return Promise.resolve(this.remote);
+    this.starting ??= this.start()
+      .then((remote) => {
+        this.remote = remote;
+        return remote;
+      })
+      .finally(() => {
+        this.starting = undefined;
+      });
+    return this.starting;
   }
 
   private prepared(text: string): string {

@@ -40,6 +40,11 @@ async function answer(id: number, call: EngineCall): Promise<unknown> {
         betweenRuns: () => refuseIfCancelled(id),
         onFinished: countTo(id, call.pairs.length),
       });
+    case "scoreTexts":
+      return opened().scoreTexts(call.texts, call.weights, {
+        betweenRuns: () => refuseIfCancelled(id),
+        onFinished: countTo(id, call.texts.length),
+      });
     case "markReference":
       return opened().markReference();
     case "generate":

@@ -1,6 +1,6 @@
 /** @file What the parent and the engine process say to each other. Typed arrays travel by structured clone. */
 
-import type { TokenizedPair } from "../text/types.js";
+import type { LabelledTokens, TokenizedPair } from "../text/types.js";
 import type {
   GenerateRequest,
   PlannedStep,
@@ -18,6 +18,7 @@ export type EngineCall =
   | { readonly method: "trainStep"; readonly batch: TrainBatch; readonly options: StepOptions }
   | { readonly method: "trainSteps"; readonly steps: readonly PlannedStep[] }
   | { readonly method: "scorePairs"; readonly pairs: readonly TokenizedPair[]; readonly weights: Weights }
+  | { readonly method: "scoreTexts"; readonly texts: readonly LabelledTokens[]; readonly weights: Weights }
   | { readonly method: "markReference" }
   | {
       readonly method: "generate";

@@ -1,7 +1,7 @@
 /** @file The async face of the engine process: a Policy whose work happens elsewhere, so that the caller stays responsive. */
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import type { TokenizedPair } from "../text/types.js";
+import type { LabelledTokens, TokenizedPair } from "../text/types.js";
 import type { EngineCall, FromEngine, ToEngine } from "./engine-protocol.js";
 import type {
   GenerateOptions,
@@ -133,6 +133,8 @@ class Engine {
 /** Passes chunks on until their request was ended by the listener; what the engine made after that is not the caller's. */
 class TokenListener {
   private readonly heard: { ids: number; logps: number; isOver: boolean }[];
+  /** What the listener threw: the call is cancelled and throws it too. */
+  failure: { readonly error: unknown } | undefined;
 
   constructor(
     private readonly engine: Engine,
@@ -147,7 +149,15 @@ class TokenListener {
     if (heard === undefined || heard.isOver) return;
     heard.ids += chunk.ids.length;
     heard.logps += chunk.logps.length;
-    if (this.listen(chunk) !== true) return;
+    let isOver: boolean;
+    try {
+      isOver = this.listen(chunk) === true;
+    } catch (error) {
+      this.failure = { error };
+      this.engine.send({ kind: "cancel", id });
+      return;
+    }
+    if (!isOver) return;
     heard.isOver = true;
     this.engine.send({ kind: "end", id, request: chunk.request });
   };
@@ -181,6 +191,15 @@ class RemotePolicy implements Policy {
     return this.engine.call({ method: "scorePairs", pairs, weights }, signal, { onProgress }) as Promise<PairScore[]>;
   }
 
+  scoreTexts(
+    texts: readonly LabelledTokens[],
+    { weights = "current", signal, onProgress }: ScoreOptions = {},
+  ): Promise<Float32Array[]> {
+    return this.engine.call({ method: "scoreTexts", texts, weights }, signal, { onProgress }) as Promise<
+      Float32Array[]
+    >;
+  }
+
   async markReference(): Promise<void> {
     await this.engine.call({ method: "markReference" });
   }
@@ -190,11 +209,11 @@ class RemotePolicy implements Policy {
     { signal, onProgress, onTokens, ...options }: GenerateOptions,
   ): Promise<Generation[]> {
     const listener = onTokens === undefined ? undefined : new TokenListener(this.engine, requests.length, onTokens);
-    const generations = (await this.engine.call(
-      { method: "generate", requests, options, streams: listener !== undefined },
-      signal,
-      { onProgress, onTokens: listener?.hear },
-    )) as Generation[];
+    const call = { method: "generate", requests, options, streams: listener !== undefined } as const;
+    const answer = this.engine.call(call, signal, { onProgress, onTokens: listener?.hear }) as Promise<Generation[]>;
+    const generations = await answer.catch((error: unknown) => {
+      throw listener?.failure?.error ?? error;
+    });
     return listener === undefined ? generations : generations.map(listener.cut);
   }
 

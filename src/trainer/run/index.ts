@@ -36,5 +36,6 @@ export type {
   TrainBatch,
   Weights,
 } from "./policy.js";
+export { type RolloutGap, rolloutGap } from "./rollout-gap.js";
 export { needsReference } from "./train-feeds.js";
 export { baseModelOf, readAdapterSpec } from "./trained-files.js";

@@ -179,7 +179,7 @@ export function kernelGaps(graph: Graph, table: KernelTable): readonly KernelGap
   const visit = ({ nodes }: Pick<Graph, "nodes">): void => {
     for (const node of nodes) {
       if (node.op === "Scan" || node.op === "Loop") visit(node.attributes.body);
-      if (node.op === "If") [node.attributes.then, node.attributes.else].forEach(visit);
+      if (node.op === "If") [node.attributes.taken, node.attributes.otherwise].forEach(visit);
       const row = table[node.op];
       for (const dtype of lacking(node, row)) {
         const key = `${node.op} ${dtype}`;

@@ -2,8 +2,8 @@
 import { availableParallelism } from "node:os";
 import { type CheckpointDir, expectedTensors, openCheckpointDir } from "../checkpoint/index.js";
 import { loraScale, type ThetaLayout, type TrainableSpec, thetaLayout } from "../model/index.js";
-import type { TokenizedPair } from "../text/types.js";
-import { collate } from "./collate.js";
+import type { LabelledTokens, TokenizedPair } from "../text/types.js";
+import { collate, type MicroBatch, textLabelCount } from "./collate.js";
 import { type ChosenDevice, resolveDevice } from "./device.js";
 import type { GenerateHooks } from "./generation-row.js";
 import { initialTheta } from "./initial-theta.js";
@@ -143,6 +143,21 @@ export class LocalPolicy {
       const { logps } = await program.run({ ...rowFeeds(rows), theta }, ["logps"]);
       readScores(rows, (logps as Feed).data as Float32Array, pairs, scores);
       hooks.onFinished?.(rows.pairs.length);
+    }
+    return scores;
+  }
+
+  /** A run for each text: its log-probabilities come in the order of its tokens. */
+  async scoreTexts(texts: readonly LabelledTokens[], weights: Weights, hooks: RunHooks): Promise<Float32Array[]> {
+    const program = await this.programs.score();
+    const theta = vectorFeed(this.thetaOf(weights));
+    const scores: Float32Array[] = [];
+    for (const text of texts) {
+      await hooks.betweenRuns();
+      const [row] = collate([], [text], { ...SCORE_WEIGHTS, text: 1 }, SCORE_TOKENS) as [MicroBatch];
+      const { logps } = await program.run({ ...rowFeeds(row), theta }, ["logps"]);
+      scores.push(((logps as Feed).data as Float32Array).slice(0, textLabelCount(text)));
+      hooks.onFinished?.(1);
     }
     return scores;
   }

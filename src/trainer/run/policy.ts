@@ -190,6 +190,8 @@ export interface Policy {
    */
   trainSteps?(steps: readonly PlannedStep[], signal?: AbortSignal): Promise<StepMetrics[]>;
   scorePairs(pairs: readonly TokenizedPair[], options?: ScoreOptions): Promise<PairScore[]>;
+  /** Log-probability of each labelled token but the first, by text. */
+  scoreTexts?(texts: readonly LabelledTokens[], options?: ScoreOptions): Promise<Float32Array[]>;
   /** Takes the present weights as the reference; until then it is the weights that the policy was opened with. */
   markReference(): Promise<void>;
   generate(requests: readonly GenerateRequest[], options: GenerateOptions): Promise<Generation[]>;
