@@ -15,15 +15,15 @@ const read = (file: string): string => {
   }
 };
 
-/** Ids of the processes that this one started. */
-function children(): string[] {
+/** Ids of the processes that a process started. */
+function children(process: string): string[] {
   const ids: string[] = [];
   try {
-    for (const task of readdirSync("/proc/self/task")) {
-      ids.push(...read(`/proc/self/task/${task}/children`).split(/\s+/).filter(Boolean));
+    for (const task of readdirSync(`/proc/${process}/task`)) {
+      ids.push(...read(`/proc/${process}/task/${task}/children`).split(/\s+/).filter(Boolean));
     }
   } catch {
-    // No /proc: nothing is known about other processes.
+    // No /proc, or the process has ended: nothing is known.
   }
   return ids;
 }
@@ -38,18 +38,21 @@ function machineSeconds(): number {
   return (user + nice + system + irq + softirq) / TICKS_PER_SECOND;
 }
 
+function secondsOf(id: string): number {
+  // The name of a process may hold spaces; what follows it does not.
+  const fields = read(`/proc/${id}/stat`).split(") ").at(-1)?.split(" ") ?? [];
+  return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) / TICKS_PER_SECOND;
+}
+
 /** Processor seconds of this process and of those it started that still run. */
 function ownSeconds(): number {
   const { user, system } = cpuUsage();
-  return children().reduce(
-    (sum, id) => {
-      // The name of a process may hold spaces; what follows it does not.
-      const fields = read(`/proc/${id}/stat`).split(") ").at(-1)?.split(" ") ?? [];
-      return sum + (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) / TICKS_PER_SECOND;
-    },
-    (user + system) / 1e6,
-  );
+  return children("self").reduce((sum, id) => sum + secondsOf(id), (user + system) / 1e6);
 }
+
+/** Processor seconds of a process and of all below it that still run. */
+export const treeSeconds = (id: number | string): number =>
+  children(String(id)).reduce((sum, child) => sum + treeSeconds(child), secondsOf(String(id)));
 
 /** Starts a watch; its function gives the seconds since, and the cores that others had meanwhile. */
 export function stopwatch(): () => { readonly seconds: number; readonly otherCores: number } {
@@ -69,7 +72,7 @@ export interface TimedStep {
 }
 
 /** Undisturbed steps where there are any, all of them otherwise. */
-export function usable(steps: readonly TimedStep[]): readonly TimedStep[] {
+export function usable<T extends { readonly otherCores: number }>(steps: readonly T[]): readonly T[] {
   const quiet = steps.filter(({ otherCores }) => otherCores <= DISTURBED);
   return quiet.length > 0 ? quiet : steps;
 }

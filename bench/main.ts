@@ -1,10 +1,14 @@
 /** @file `npm run bench -- <name> [options]`: measures what dist/ does. One line of JSON on stdout, the rest on stderr. */
+import { generateBench } from "./generate.js";
 import { memoryBench } from "./memory.js";
+import { serveBench } from "./serve.js";
 import { trainBench } from "./train.js";
 
 const BENCHES: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
   train: trainBench,
   memory: memoryBench,
+  generate: generateBench,
+  serve: serveBench,
 };
 
 const [name = "", ...args] = process.argv.slice(2);

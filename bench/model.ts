@@ -49,6 +49,9 @@ export async function benchModel(path: string | undefined): Promise<BenchModel> 
   return { path: folder, name: basename(folder), vocabulary: vocab_size };
 }
 
+/** The shape with random weights has none. */
+export const hasTokenizer = (folder: string): boolean => existsSync(join(folder, "tokenizer.json"));
+
 async function randomSmolLm2(): Promise<string> {
   const folder = join(CACHE, "bench", "smollm2-135m-random");
   if (existsSync(join(folder, "config.json"))) return folder;
@@ -73,7 +76,7 @@ function randomWeights(size: number, random: () => number): Float32Array {
 }
 
 /** mulberry32: numbers from 0 to 1. */
-function generator(seed: number): () => number {
+export function generator(seed: number): () => number {
   let state = seed;
   return () => {
     state = (state + 0x6d2b79f5) | 0;
@@ -87,6 +90,12 @@ export interface BenchPair {
   readonly prompt: readonly number[];
   readonly chosen: readonly number[];
   readonly rejected: readonly number[];
+}
+
+/** Random token ids, none of the first three, which end or start texts. */
+export function randomIds(seed: number, length: number, vocabulary: number): number[] {
+  const random = generator(seed);
+  return Array.from({ length }, () => 3 + Math.floor(random() * (vocabulary - 3)));
 }
 
 /** Random tokens: what they say changes no time. Every answer ends in `</s>`, id 2. */

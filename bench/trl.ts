@@ -29,7 +29,11 @@ interface PeerReport {
 }
 
 /** A Python with the peer's packages; installs them into .cache/venv where none was named and none is there. */
-export async function peerPython(named: string | undefined): Promise<string> {
+export const peerPython = (named: string | undefined): Promise<string> =>
+  pythonWith(named, ["trl", "peft", "datasets"]);
+
+/** As {@link peerPython}, for a peer that needs only some of the packages. */
+export async function pythonWith(named: string | undefined, modules: readonly string[]): Promise<string> {
   const python = named ?? `${VENV}/bin/python`;
   if (named === undefined && !existsSync(python)) {
     process.stderr.write(`installing the peer into ${VENV} (torch first, then the rest)\n`);
@@ -39,12 +43,10 @@ export async function peerPython(named: string | undefined): Promise<string> {
     await pip("torch==2.13.0");
     await pip("-r", here("requirements.txt"));
   }
-  await run(python, ["-c", "import trl, peft, datasets"]).catch((cause: Error) => {
+  await run(python, ["-c", `import ${modules.join(", ")}`]).catch((cause: Error) => {
     throw new Error(
-      `${python} has no trl, peft or datasets: ${python} -m pip install -r bench/peers/requirements.txt`,
-      {
-        cause,
-      },
+      `${python} lacks one of ${modules.join(", ")}: ${python} -m pip install -r bench/peers/requirements.txt`,
+      { cause },
     );
   });
   return python;

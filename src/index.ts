@@ -8,13 +8,22 @@ export {
 } from "./agents/environments/index.js";
 export {
   createCritic,
+  type EngineCallOptions,
+  type EngineChatModel,
+  type EngineChatModelFields,
+  type EngineEmbeddings,
   evaluateQuestions,
+  loadEngineChatModel,
   loadExtractiveTeacher,
   loadTextCritic,
   loadWorldCritic,
   loadWorldJudge,
   loadWorldTeacher,
   makePreferencePair,
+  type OpenEngineChatModelOptions,
+  type OpenEngineEmbeddingsOptions,
+  openEngineChatModel,
+  openEngineEmbeddings,
   type Passage,
   type PassageStore,
   type ReasoningResult,
@@ -33,10 +42,13 @@ export { type DoctorOptions, type DoctorReport, doctor } from "./server/doctor.j
 export { openModel } from "./server/models.js";
 export type { ToolContext } from "./tools/index.js";
 export {
+  type Embedder,
+  type EmbedderOptions,
   type ExportOptions,
   exportTrained,
   loadChatTemplate,
   loadTokenizer,
+  openEmbedder,
   openPolicy,
   type Policy,
   type PolicyOptions,

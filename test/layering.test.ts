@@ -26,6 +26,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   "trainer/optim": { floor: 2, packages: [] },
   "trainer/run": { floor: 3, packages: ["onnxruntime-node"] },
   "trainer/loop": { floor: 3.2, packages: ["zod"] },
+  "trainer/generate": { floor: 3.2, packages: [] },
   "trainer/index.ts": { floor: 3.5, packages: [] },
   agents: { floor: 4, packages: ["langchain", "@langchain/", "chromadb", "zod"] },
   tools: { floor: 5, packages: ["@modelcontextprotocol/", "@langchain/core", "zod"] },

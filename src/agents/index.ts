@@ -3,7 +3,8 @@
 import type { PassageStore } from "./corpus/types.js";
 import type { Evidence, ThinkingScorer } from "./critic.js";
 import type { RevisionOptions } from "./environments/index.js";
-import type { PolicyChatModel, PolicyChatModelFields } from "./models/policy-chat-model.js";
+import type { EngineChatModel, EngineChatModelFields, OpenEngineChatModelOptions } from "./models/engine-chat-model.js";
+import type { EngineEmbeddings, OpenEngineEmbeddingsOptions } from "./models/engine-embeddings.js";
 import type { ProgrammaticChatModel } from "./models/programmatic-chat-model.js";
 import type { WorldTeacherOptions } from "./models/world-teacher.js";
 
@@ -34,6 +35,17 @@ export {
 } from "./critic.js";
 export { type EvaluationOptions, evaluateQuestions, pairedInterval, preferenceAccuracy } from "./evaluation.js";
 export type { AccuracyByType, EvaluationResult, SelfTeachingEvent } from "./events.js";
+export type {
+  EngineChatModel,
+  EngineChatModelFields,
+  OpenEngineChatModelOptions,
+} from "./models/engine-chat-model.js";
+export type {
+  EngineEmbeddings,
+  EngineEmbeddingsFields,
+  OpenEngineEmbeddingsOptions,
+} from "./models/engine-embeddings.js";
+export type { EngineCallOptions, EngineSettings } from "./models/engine-settings.js";
 export {
   type ReasoningContext,
   type ReasoningPlan,
@@ -95,7 +107,17 @@ export async function loadTextCritic(): Promise<ProgrammaticChatModel> {
   return (await import("./models/text-critic.js")).createTextCritic();
 }
 
-/** The local policy as a chat model. */
-export async function loadPolicyChatModel(fields: PolicyChatModelFields): Promise<PolicyChatModel> {
-  return (await import("./models/policy-chat-model.js")).createPolicyChatModel(fields);
+/** A checkpoint of this project's engine as a chat model; `close()` closes it again. */
+export async function openEngineChatModel(options: OpenEngineChatModelOptions): Promise<EngineChatModel> {
+  return (await import("./models/engine-chat-model.js")).EngineChatModel.open(options);
+}
+
+/** A text model that is open already as a chat model, such as the policy that is being trained; whoever opened it closes it. */
+export async function loadEngineChatModel(fields: EngineChatModelFields): Promise<EngineChatModel> {
+  return (await import("./models/engine-chat-model.js")).createEngineChatModel(fields);
+}
+
+/** Embeddings of a sentence-transformers directory, in a process of its own. */
+export async function openEngineEmbeddings(options: OpenEngineEmbeddingsOptions): Promise<EngineEmbeddings> {
+  return (await import("./models/engine-embeddings.js")).EngineEmbeddings.open(options);
 }

@@ -2,11 +2,17 @@
 
 import { isAbsolute, resolve } from "node:path";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { apiCommand } from "./api-command.js";
+import type { ApiOptions } from "./api-run.js";
+import { chatCommand } from "./chat-command.js";
+import type { ChatRunOptions } from "./chat-run.js";
 import type { DemoOptions } from "./demo-options.js";
 import { doctorCommand } from "./doctor-command.js";
 import type { DoctorRunOptions } from "./doctor-run.js";
 import { exportCommand } from "./export-command.js";
 import type { ExportRunOptions } from "./export-run.js";
+import { generateCommand } from "./generate-command.js";
+import type { GenerateRunOptions } from "./generate-run.js";
 import { scoreCommand } from "./score-command.js";
 import type { ScoreOptions } from "./score-run.js";
 import { trainCommand } from "./train-command.js";
@@ -22,11 +28,16 @@ Examples:
   $ preflexor demo --resume <run directory>   goes on from the last checkpoint of a run
   $ preflexor train --pairs pairs.jsonl --loss orpo --model ./SmolLM2-135M-Instruct
                                               one training on your own pairs (preflexor train --help lists every setting)
+  $ preflexor chat --adapter out/adapter      a conversation with what was trained
+  $ preflexor generate --prompt "Why is nacre tough?"
+                                              one reply, streamed to stdout (--json: with ids and log-probabilities)
+  $ preflexor api --adapter tutor=out/adapter an OpenAI-compatible server of the model and its adapters
   $ preflexor doctor                          what this machine can do
   $ preflexor                                 the MCP server over stdio, as an assistant starts it
 
 Settings (environment): PREFLEXOR_HOME (corpora and runs), PREFLEXOR_MODEL, PREFLEXOR_CHROMA_URL, PREFLEXOR_THREADS,
-PREFLEXOR_TEACHER (provider:model of any LangChain chat model).
+PREFLEXOR_TEACHER (provider:model of any LangChain chat model),
+PREFLEXOR_EMBEDDING_MODEL (a sentence-transformers directory or id: finds passages by meaning), PREFLEXOR_API_KEY (of preflexor api).
 `;
 
 function wholeNumber(least: number, most: number): (text: string) => number {
@@ -66,14 +77,20 @@ export interface Commands {
   train(options: TrainOptions): Promise<number>;
   score(options: ScoreOptions): Promise<number>;
   export(options: ExportRunOptions): Promise<number>;
+  generate(options: GenerateRunOptions): Promise<number>;
+  chat(options: ChatRunOptions): Promise<number>;
   doctor(options: DoctorRunOptions): Promise<number>;
+  api(options: ApiOptions): Promise<number>;
 }
 
 const COMMANDS: Commands = {
   train: async (options) => (await import("./train-run.js")).runTrain(options),
   score: async (options) => (await import("./score-run.js")).runScore(options),
   export: async (options) => (await import("./export-run.js")).runExport(options),
+  generate: async (options) => (await import("./generate-run.js")).runGenerate(options),
+  chat: async (options) => (await import("./chat-run.js")).runChat(options),
   doctor: async (options) => (await import("./doctor-run.js")).runDoctor(options),
+  api: async (options) => (await import("./api-run.js")).runApi(options),
 };
 
 /** Runs a command; resolves to the exit code. Help, version and mistakes are printed here. */
@@ -100,7 +117,10 @@ export async function runCli(
     trainCommand(async (options) => finish(await others.train(options))),
     scoreCommand(async (options) => finish(await others.score(options))),
     exportCommand(async (options) => finish(await others.export(options))),
+    generateCommand(async (options) => finish(await others.generate(options))),
+    chatCommand(async (options) => finish(await others.chat(options))),
     doctorCommand(async (options) => finish(await others.doctor(options))),
+    apiCommand(async (options) => finish(await others.api(options))),
     new Command("serve")
       .description("the MCP server over stdio, also at a terminal")
       .action(async () => (await import("./stdio.js")).serve()),

@@ -17,6 +17,10 @@ export interface Config {
   readonly threads?: number;
   /** `provider:model` of a LangChain chat model that teaches and criticises instead of the built-in ones. */
   readonly teacher?: string;
+  /** A sentence-transformers directory, or its id on the hub: finds passages by meaning instead of by words. */
+  readonly embeddingModel?: string;
+  /** What clients of `preflexor api` must send. */
+  readonly apiKey?: string;
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -62,6 +66,11 @@ export function readConfig(
     "a whole number from 1 to 256",
     (t) => /^\d+$/.test(t) && +t >= 1 && +t <= 256,
   );
+  const embeddingModel = take(
+    "PREFLEXOR_EMBEDDING_MODEL",
+    "the absolute path of a sentence-transformers directory, or owner/name",
+    isModel,
+  );
   const teacher = take("PREFLEXOR_TEACHER", "provider:model, such as openai:gpt-4.1-mini", (t) =>
     /^[\w-]+:.+$/.test(t),
   );
@@ -75,6 +84,9 @@ export function readConfig(
     ...(chromaUrl !== undefined && { chromaUrl }),
     ...(threads !== undefined && { threads: Number(threads) }),
     ...(teacher !== undefined && { teacher }),
+    ...(embeddingModel !== undefined && { embeddingModel }),
+    // Not checked here: the message of a problem shows what was found.
+    ...(env["PREFLEXOR_API_KEY"] && { apiKey: env["PREFLEXOR_API_KEY"] }),
   };
 }
 
@@ -84,6 +96,8 @@ const SETTINGS = [
   "PREFLEXOR_CHROMA_URL",
   "PREFLEXOR_THREADS",
   "PREFLEXOR_TEACHER",
+  "PREFLEXOR_EMBEDDING_MODEL",
+  "PREFLEXOR_API_KEY",
 ];
 
 function guessOf(name: string): string {

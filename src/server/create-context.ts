@@ -13,6 +13,7 @@ import {
 } from "../tools/index.js";
 import type { Config } from "./config.js";
 import { currentRun } from "./current-run.js";
+import { embeddingOf, type OpenEmbedding } from "./embedding.js";
 import { type Lazy, lazy } from "./lazy.js";
 import { chatModelOf, judgeOf, openStudent, recipeNameOf, teacherOf } from "./models.js";
 
@@ -30,7 +31,8 @@ export function createContext(config: Config, onNotice: (text: string) => void =
   const { home } = config;
   const controller = new AbortController();
   const notices = noticeBoard(onNotice);
-  const stores = storeShelf(config, notices.add);
+  const embedding = embeddingOf(config, controller.signal, notices.add);
+  const stores = storeShelf(config, embedding.open, notices.add);
   const world = lazy(async () => {
     const [{ createMaterialsWorld }, { NANO_PLAN }] = await Promise.all([
       import("../agents/environments/index.js"),
@@ -84,6 +86,7 @@ export function createContext(config: Config, onNotice: (text: string) => void =
         sleep(SAVE_GRACE_MS, undefined, { ref: false }),
       ]);
       await Promise.allSettled([student.closeWith(({ policy }) => policy.close()), stores.close()]);
+      await embedding.close();
     },
   };
 }
@@ -107,13 +110,13 @@ function noticeBoard(onNotice: (text: string) => void): { add: (text: string) =>
 }
 
 /** One store for the built-in world and one for all documents of the user; each opened once. */
-function storeShelf(config: Config, onNotice: (text: string) => void) {
+function storeShelf(config: Config, embedder: OpenEmbedding, onNotice: (text: string) => void) {
   const shelf = new Map<string, Lazy<PassageStore>>();
   const open = (corpus: ActiveCorpus): Promise<PassageStore> => {
     const name = corpus.collection ?? (corpus.kind === "world" ? "materials-world" : "documents");
     let opened = shelf.get(name);
     if (opened === undefined) {
-      opened = lazy(() => openNamed(config, name, onNotice));
+      opened = lazy(() => openNamed(config, name, embedder, onNotice));
       shelf.set(name, opened);
     }
     return opened();
@@ -125,13 +128,25 @@ function storeShelf(config: Config, onNotice: (text: string) => void) {
   return { open, close };
 }
 
-async function openNamed(config: Config, name: string, onNotice: (text: string) => void): Promise<PassageStore> {
-  const { openPassageStore } = await import("../agents/corpus/index.js");
+async function openNamed(
+  config: Config,
+  name: string,
+  openEmbedding: OpenEmbedding,
+  onNotice: (text: string) => void,
+): Promise<PassageStore> {
+  const [{ openPassageStore }, embedder] = await Promise.all([import("../agents/corpus/index.js"), openEmbedding()]);
   const store = await openPassageStore({
     dataDir: join(config.home, "corpora"),
-    collection: name,
+    // Vectors of two models cannot be compared: each has collections of its own, beside those of the lexical embedder.
+    collection: embedder === undefined ? name : `${name}-${embedder.name}`,
+    ...(embedder !== undefined && { embedder }),
     ...(config.chromaUrl !== undefined && { chroma: config.chromaUrl }),
   });
   if (store.description.notice !== undefined) onNotice(store.description.notice);
+  if (embedder !== undefined && (await store.count()) === 0) onNotice(notEmbedded(config.embeddingModel));
   return store;
 }
+
+const notEmbedded = (model = ""): string =>
+  `PREFLEXOR_EMBEDDING_MODEL (${model}) keeps passages in collections of its own, and this one is new: call ingest-corpus once, ` +
+  "also for documents that were ingested before";

@@ -1,4 +1,4 @@
-/** @file The MCP tools as LangChain tools: an agent calls exactly what an MCP client calls, through the protocol. */
+/** @file The door for LangChain: the engine's chat model, and the MCP tools as tools that call through the protocol. */
 
 import { fileURLToPath } from "node:url";
 import { type DynamicStructuredTool, tool } from "@langchain/core/tools";
@@ -7,6 +7,18 @@ import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js"
 import { InMemoryTransport } from "@modelcontextprotocol/sdk/inMemory.js";
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js";
 import type { CallToolResult, Tool } from "@modelcontextprotocol/sdk/types.js";
+
+export {
+  EngineChatModel,
+  type EngineChatModelFields,
+  type OpenEngineChatModelOptions,
+} from "../agents/models/engine-chat-model.js";
+export {
+  EngineEmbeddings,
+  type EngineEmbeddingsFields,
+  type OpenEngineEmbeddingsOptions,
+} from "../agents/models/engine-embeddings.js";
+export type { EngineCallOptions, EngineSettings } from "../agents/models/engine-settings.js";
 
 /** A server that is not connected yet, of either SDK generation, such as `createServer(context)` makes. */
 export interface ConnectableServer {

@@ -79,6 +79,7 @@ export function scriptedStudent(
     close: async () => {},
   };
   const template = {
+    takesTools: false,
     render: (messages: readonly { role: string; content: string }[]) =>
       `${messages.map((m) => `[${m.role}] ${m.content}`).join("")}[assistant] `,
   };

@@ -30,6 +30,7 @@ it("reads every setting", () => {
     PREFLEXOR_CHROMA_URL: "http://127.0.0.1:8000",
     PREFLEXOR_THREADS: "3",
     PREFLEXOR_TEACHER: "openai:gpt-4.1-mini",
+    PREFLEXOR_EMBEDDING_MODEL: "BAAI/bge-small-en-v1.5",
   };
   expect(readConfig(env)).toMatchObject({
     home: "/data",
@@ -37,6 +38,7 @@ it("reads every setting", () => {
     chromaUrl: "http://127.0.0.1:8000",
     threads: 3,
     teacher: "openai:gpt-4.1-mini",
+    embeddingModel: "BAAI/bge-small-en-v1.5",
   });
 });
 
@@ -72,6 +74,7 @@ it("lists all problems at once, each with its variable, what was expected and wh
     PREFLEXOR_CHROMA_URL: "localhost:8000",
     PREFLEXOR_THREADS: "0",
     PREFLEXOR_TEACHER: "gpt",
+    PREFLEXOR_EMBEDDING_MODEL: "bge",
     PREFLEXOR_MODLE: "/x",
   };
   let text = "";
@@ -81,10 +84,11 @@ it("lists all problems at once, each with its variable, what was expected and wh
     text = (error as Error).message;
   }
   expect(text.split("\n")).toEqual([
-    "the environment has 5 problem(s):",
+    "the environment has 6 problem(s):",
     '  PREFLEXOR_HOME: expected an absolute path, found "data"',
     '  PREFLEXOR_CHROMA_URL: expected an http or https URL, found "localhost:8000"',
     '  PREFLEXOR_THREADS: expected a whole number from 1 to 256, found "0"',
+    '  PREFLEXOR_EMBEDDING_MODEL: expected the absolute path of a sentence-transformers directory, or owner/name, found "bge"',
     '  PREFLEXOR_TEACHER: expected provider:model, such as openai:gpt-4.1-mini, found "gpt"',
     "  PREFLEXOR_MODLE: no such setting: did you mean PREFLEXOR_MODEL?",
   ]);

@@ -5,14 +5,20 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "vitest";
 import {
-  type GenerateOptions,
-  type GenerateRequest,
-  type Generation,
-  openPolicy,
-  type Policy,
-  type PolicyOptions,
-  type TokenChunk,
+  expectedTensors,
+  parseModelConfig,
+  tensorToWrite,
+  writeSafetensors,
+} from "../../src/trainer/checkpoint/index.js";
+import type {
+  GenerateOptions,
+  GenerateRequest,
+  Generation,
+  Policy,
+  PolicyOptions,
+  TokenChunk,
 } from "../../src/trainer/run/index.js";
+import { uniform } from "../../src/trainer/run/random.js";
 import { type FAMILY_NAMES, familyFolder } from "./family-golden.js";
 
 const ROOT = fileURLToPath(new URL("../fixtures/generate/", import.meta.url));
@@ -52,6 +58,40 @@ export function generationFolder(name: (typeof FAMILY_NAMES)[number]): Generatio
   return { model, adapter, golden, remove: () => rmSync(model, { recursive: true, force: true }) };
 }
 
+/** A random Mistral with heads of 64 and a context of 1024, as wide as the runtime's blocked products need to show. */
+export async function wideModel(): Promise<Pick<GenerationFolder, "model" | "remove">> {
+  const config = {
+    model_type: "mistral",
+    architectures: ["MistralForCausalLM"],
+    vocab_size: 500,
+    hidden_size: 128,
+    intermediate_size: 192,
+    num_hidden_layers: 2,
+    num_attention_heads: 4,
+    num_key_value_heads: 2,
+    head_dim: 64,
+    hidden_act: "silu",
+    max_position_embeddings: 1024,
+    rms_norm_eps: 1e-6,
+    rope_theta: 10000,
+    sliding_window: 300,
+    tie_word_embeddings: false,
+  };
+  const model = mkdtempSync(join(tmpdir(), "generate-wide-"));
+  writeFileSync(join(model, "config.json"), JSON.stringify(config));
+  const tensors = expectedTensors(parseModelConfig(config)).map(({ name, shape }, stream) => {
+    const size = shape.reduce((a, b) => a * b, 1);
+    const spread = 2 / Math.sqrt(shape.at(-1) as number);
+    const isNorm = shape.length === 1;
+    const values = Float32Array.from({ length: size }, (_, i) =>
+      isNorm ? 1 : spread * (uniform(7, stream, i) * 2 - 1),
+    );
+    return tensorToWrite(name, shape, values, "F32");
+  });
+  await writeSafetensors(join(model, "model.safetensors"), tensors);
+  return { model, remove: () => rmSync(model, { recursive: true, force: true }) };
+}
+
 /** Mean |change| of a sampled token's log-probability that PyTorch finds with rounded weights. */
 export const blocksGap = (): { readonly int8: number; readonly int4: number } =>
   (
@@ -60,17 +100,8 @@ export const blocksGap = (): { readonly int8: number; readonly int4: number } =>
     }
   ).mean_gap;
 
-/** How the engine cuts and keeps prompts; nothing that it gives may depend on it. */
-export interface Tuning {
-  /** Most tokens of a prompt read in one run. */
-  readonly maxChunk?: number;
-  readonly prefixCache?: boolean;
-}
-
-export function openTuned(options: PolicyOptions, generation: Tuning): Promise<Policy> {
-  const tuned: PolicyOptions & { readonly generation: Tuning } = { ...options, generation };
-  return openPolicy(tuned);
-}
+/** How the engine cuts up its work; nothing that it gives may depend on it. */
+export type Tuning = NonNullable<PolicyOptions["generation"]>;
 
 export const request = (ids: Iterable<number>, seed = 1): GenerateRequest => ({ ids: Int32Array.from(ids), seed });
 

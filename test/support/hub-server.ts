@@ -116,7 +116,9 @@ export class HubServer {
     }
     const repo = this.readable(name, request, response);
     if (repo === undefined) return;
-    const [route, revision] = rest.split(/\/(.*)/s);
+    const [route, whole = ""] = rest.split(/\/(.*)/s);
+    // Trees are asked for by commit, which has no slash in it; behind it comes the folder.
+    const [revision, folder = ""] = route === "tree" ? whole.split(/\/(.*)/s) : [whole];
     if (route === "refs") return send(response, 200, { branches: [{ name: "main" }], tags: [{ name: "v1.0" }] });
     if (!this.isRevision(repo, revision)) {
       return send(response, 404, { error: "Invalid rev id" }, { "X-Error-Code": "RevisionNotFound" });
@@ -136,7 +138,9 @@ export class HubServer {
       return send(
         response,
         200,
-        repo.files.map((file) => treeEntry(file, this.pretendSize.get(file.path) ?? file.bytes.length)),
+        repo.files
+          .filter(({ path }) => path === (folder === "" ? path.split("/")[0] : `${folder}/${path.split("/").at(-1)}`))
+          .map((file) => treeEntry(file, this.pretendSize.get(file.path) ?? file.bytes.length)),
       );
     return send(response, 404, { error: "no such route" });
   }

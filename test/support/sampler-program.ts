@@ -31,7 +31,7 @@ export function openSampler(vocabulary: number): Promise<Program> {
   const { ids, logps } = sampleTokens(g, { logits, topK, history, ...parameters });
   g.output("ids", g.cast(ids, "int32"));
   g.output("logps", logps);
-  return openSession(g.build(), "sampler", { weightsFolder: "/", threads: 2 });
+  return openSession(g.build(), "sampler", { weightsFolder: "/", threads: 2, optimization: "all" });
 }
 
 /** One run over all rows; a shorter history is filled up with its own last id. */

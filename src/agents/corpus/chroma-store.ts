@@ -10,7 +10,7 @@ import { z } from "zod";
 import { probe } from "./chroma-process.js";
 import { type CandidateSource, EXACT_LIMIT, PassageTable, rankPassages } from "./exact-ranking.js";
 import { LexicalCandidates } from "./lexical-candidates.js";
-import type { Embedder, Passage, PassageStore } from "./types.js";
+import { type Embedder, type Passage, type PassageStore, questionVector } from "./types.js";
 
 export interface ChromaAddress {
   readonly host: string;
@@ -92,13 +92,14 @@ export async function openChromaStore(options: ChromaStoreOptions): Promise<Pass
       return snapshot;
     });
 
-  const addAll = async (passages: readonly Passage[], signal?: AbortSignal): Promise<number> => {
+  const addAll: PassageStore["add"] = async (passages, signal, onProgress) => {
     const { table } = await sync();
     const fresh = [...new Map(passages.map((p) => [p.id, p])).values()].filter((p) => !table.has(p.id));
     for (let i = 0; i < fresh.length; i += connection.maxBatch) {
       signal?.throwIfAborted();
       const batch = fresh.slice(i, i + connection.maxBatch);
-      const vectors = await embedder.embed(batch.map((passage) => passage.text));
+      const texts = batch.map((passage) => passage.text);
+      const vectors = await embedder.embed(texts, { signal, onProgress: onProgress && ((n) => onProgress(i + n)) });
       await withServer(({ vectorStore }) =>
         vectorStore.addVectors(vectors.map(toNumbers), batch.map(toDocument), { ids: batch.map((p) => p.id) }),
       );
@@ -115,11 +116,11 @@ export async function openChromaStore(options: ChromaStoreOptions): Promise<Pass
 
   return {
     description: { name: "chroma", version: connection.address.version },
-    add: (passages, signal) => inTurn(() => addAll(passages, signal)),
+    add: (...work) => inTurn(() => addAll(...work)),
     query: async (text, k, signal) => {
       signal?.throwIfAborted();
       const { table, lexical } = await inTurn(sync);
-      const [vector = new Float32Array()] = await embedder.embed([text]);
+      const vector = await questionVector(embedder, text, signal);
       return rankPassages(table, { text, vector }, k, { sources: [lexical, index], exactLimit, signal });
     },
     list: async () => (await inTurn(sync)).table.list(),
@@ -191,5 +192,5 @@ function toDocument({ id, text, source, start, end }: Passage) {
 
 function asLangChain(embedder: Embedder): EmbeddingsInterface {
   const embedDocuments = async (texts: string[]) => (await embedder.embed(texts)).map(toNumbers);
-  return { embedDocuments, embedQuery: async (text) => (await embedDocuments([text]))[0] ?? [] };
+  return { embedDocuments, embedQuery: async (text) => toNumbers(await questionVector(embedder, text)) };
 }

@@ -8,7 +8,7 @@ import { createInterface } from "node:readline";
 import { z } from "zod";
 import { EXACT_LIMIT, PassageTable, rankPassages } from "./exact-ranking.js";
 import { LexicalCandidates } from "./lexical-candidates.js";
-import type { Embedder, Passage, PassageStore, ScoredPassage } from "./types.js";
+import { type Embedder, type PassageStore, questionVector, type ScoredPassage } from "./types.js";
 
 export interface InProcessStoreOptions {
   readonly embedder: Embedder;
@@ -55,14 +55,15 @@ export async function openInProcessStore(options: InProcessStoreOptions): Promis
     await saveRows(file, saved, table, embedder);
     saved = table.size;
   };
-  const addAll = async (passages: readonly Passage[], signal?: AbortSignal): Promise<number> => {
+  const addAll: PassageStore["add"] = async (passages, signal, onProgress) => {
     const before = table.size;
     const fresh = passages.filter((passage) => !table.has(passage.id));
     try {
       for (let i = 0; i < fresh.length; i += BATCH) {
         signal?.throwIfAborted();
         const batch = fresh.slice(i, i + BATCH);
-        const vectors = await embedder.embed(batch.map((passage) => passage.text));
+        const texts = batch.map((passage) => passage.text);
+        const vectors = await embedder.embed(texts, { signal, onProgress: onProgress && ((n) => onProgress(i + n)) });
         for (const [j, passage] of batch.entries()) table.add(passage, vectors[j] ?? []);
       }
     } finally {
@@ -77,8 +78,8 @@ export async function openInProcessStore(options: InProcessStoreOptions): Promis
       version: options.version,
       ...(options.notice !== undefined && { notice: options.notice }),
     },
-    add: (passages, signal) => {
-      const added = writing.then(() => addAll(passages, signal));
+    add: (...work) => {
+      const added = writing.then(() => addAll(...work));
       writing = added.then(
         () => undefined,
         () => undefined,
@@ -87,7 +88,7 @@ export async function openInProcessStore(options: InProcessStoreOptions): Promis
     },
     query: async (text, k, signal): Promise<ScoredPassage[]> => {
       signal?.throwIfAborted();
-      const [vector = new Float32Array()] = await embedder.embed([text]);
+      const vector = await questionVector(embedder, text, signal);
       return rankPassages(table, { text, vector }, k, { sources: [lexical], exactLimit, signal });
     },
     list: async () => table.list(),

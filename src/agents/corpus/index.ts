@@ -8,6 +8,7 @@ export { EXACT_LIMIT } from "./exact-ranking.js";
 export { type InProcessStoreOptions, openInProcessStore } from "./in-process-store.js";
 export { type IngestOptions, type IngestProgress, type IngestResult, ingest, ingestDocuments } from "./ingest.js";
 export { createLexicalEmbedder } from "./lexical-embedder.js";
+export { createNeuralEmbedder } from "./neural-embedder.js";
 export { type OpenStoreOptions, openPassageStore } from "./open-store.js";
 export { type CorpusDocument, type ReadOptions, type ReadProgress, readDocuments } from "./read-documents.js";
 export type { Embedder, Passage, PassageStore, ScoredPassage } from "./types.js";

@@ -53,8 +53,10 @@ export async function ingestDocuments(
   let added = 0;
   for (let i = 0; i < passages.length; i += BATCH) {
     signal?.throwIfAborted();
-    added += await store.add(passages.slice(i, i + BATCH), signal);
-    onProgress?.({ stage: "store", done: Math.min(i + BATCH, passages.length), total: passages.length });
+    const report = (finished: number): void =>
+      onProgress?.({ stage: "store", done: Math.min(i + finished, passages.length), total: passages.length });
+    added += await store.add(passages.slice(i, i + BATCH), signal, report);
+    report(BATCH);
   }
   return { documents: documents.length, passages: passages.length, added };
 }

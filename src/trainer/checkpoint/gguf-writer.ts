@@ -1,19 +1,33 @@
 /** @file GGUF version 3, written: metadata and tensors as llama.cpp reads them. Knows no models. */
-import { open, rename, rm } from "node:fs/promises";
+import { type FileHandle, open, rename, rm } from "node:fs/promises";
 
 /** A metadata value, by GGUF's name of its type. */
 export type GgufValue =
   | { readonly type: "string"; readonly value: string }
   | { readonly type: "uint32"; readonly value: number }
-  | { readonly type: "float32"; readonly value: number };
+  | { readonly type: "float32"; readonly value: number }
+  | { readonly type: "bool"; readonly value: boolean }
+  | { readonly type: "strings"; readonly value: readonly string[] }
+  | { readonly type: "int32s"; readonly value: readonly number[] };
 
-/** A tensor; `shape` is outermost first, as in safetensors (GGUF stores it the other way round). */
-export interface GgufTensor {
+/** Q8_0 and Q4_0 hold blocks of 32 with one scale. */
+export type GgufDtype = "F32" | "F16" | "Q8_0" | "Q4_0";
+
+interface Described {
   readonly name: string;
-  readonly dtype: "F32" | "F16";
+  readonly dtype: GgufDtype;
+  /** Outermost first, as in safetensors (GGUF stores it the other way round). */
   readonly shape: readonly number[];
+}
+
+export interface GgufTensor extends Described {
   /** Little-endian, row-major. */
   readonly data: Uint8Array;
+}
+
+/** A tensor whose bytes are made while they are written, so that they need not be in memory together. */
+export interface StreamedGgufTensor extends Described {
+  readonly chunks: () => AsyncIterable<Uint8Array>;
 }
 
 const MAGIC = "GGUF";
@@ -22,9 +36,15 @@ const VERSION = 3;
 const ALIGNMENT = 32;
 
 /** Numbers of the format's own enumerations. */
-const VALUE_TYPE = { uint32: 4, float32: 6, string: 8 } as const;
-const TENSOR_TYPE = { F32: 0, F16: 1 } as const;
-const TENSOR_BYTES = { F32: 4, F16: 2 } as const;
+const VALUE_TYPE = { uint32: 4, int32: 5, float32: 6, bool: 7, string: 8, strings: 9, int32s: 9 } as const;
+const TENSOR_TYPE: Readonly<Record<GgufDtype, number>> = { F32: 0, F16: 1, Q4_0: 2, Q8_0: 8 };
+/** Bytes of so many numbers. */
+const BLOCKS: Readonly<Record<GgufDtype, readonly [number, number]>> = {
+  F32: [4, 1],
+  F16: [2, 1],
+  Q8_0: [34, 32],
+  Q4_0: [18, 32],
+};
 
 /** llama.cpp keeps names in buffers of 64 bytes. */
 const MAX_NAME_BYTES = 63;
@@ -33,16 +53,16 @@ const MAX_NAME_BYTES = 63;
 export async function writeGguf(
   path: string,
   metadata: Readonly<Record<string, GgufValue>>,
-  tensors: readonly GgufTensor[],
+  tensors: readonly (GgufTensor | StreamedGgufTensor)[],
 ): Promise<void> {
   checkTensors(tensors);
   const partial = `${path}.partial`;
   const handle = await open(partial, "w");
   try {
     await handle.writeFile(encodeHeader(metadata, tensors));
-    for (const { data } of tensors) {
-      await handle.writeFile(data);
-      await handle.writeFile(new Uint8Array(paddingOf(data.length)));
+    for (const tensor of tensors) {
+      const length = await writeData(handle, tensor);
+      await handle.writeFile(new Uint8Array(paddingOf(length)));
     }
     await handle.sync();
     await handle.close();
@@ -54,11 +74,23 @@ export async function writeGguf(
   }
 }
 
+async function writeData(handle: FileHandle, tensor: GgufTensor | StreamedGgufTensor): Promise<number> {
+  const need = byteLength(tensor.dtype, tensor.shape);
+  if ("data" in tensor) {
+    await handle.writeFile(tensor.data);
+    return need;
+  }
+  let written = 0;
+  for await (const chunk of tensor.chunks()) {
+    await handle.writeFile(chunk);
+    written += chunk.length;
+  }
+  if (written !== need) throw new Error(`internal: ${tensor.name} needs ${need} bytes, given ${written}`);
+  return need;
+}
+
 /** Everything before the tensors' data, padded to where it begins. */
-export function encodeHeader(
-  metadata: Readonly<Record<string, GgufValue>>,
-  tensors: readonly Omit<GgufTensor, "data">[],
-): Buffer {
+export function encodeHeader(metadata: Readonly<Record<string, GgufValue>>, tensors: readonly Described[]): Buffer {
   const entries = Object.entries(metadata);
   const parts = [Buffer.from(MAGIC), u32(VERSION), u64(tensors.length), u64(entries.length)];
   for (const [key, value] of entries) parts.push(text(key), u32(VALUE_TYPE[value.type]), encodeValue(value));
@@ -72,13 +104,16 @@ export function encodeHeader(
   return Buffer.concat([header, Buffer.alloc(paddingOf(header.length))]);
 }
 
-function checkTensors(tensors: readonly GgufTensor[]): void {
+function checkTensors(tensors: readonly (GgufTensor | StreamedGgufTensor)[]): void {
   const problems: string[] = [];
   const seen = new Set<string>();
-  for (const { name, dtype, shape, data } of tensors) {
+  for (const tensor of tensors) {
+    const { name, dtype, shape } = tensor;
     const need = byteLength(dtype, shape);
-    if (data.length !== need)
-      problems.push(`${name}: [${shape}] of ${dtype} needs ${need} bytes, given ${data.length}`);
+    if ("data" in tensor && tensor.data.length !== need)
+      problems.push(`${name}: [${shape}] of ${dtype} needs ${need} bytes, given ${tensor.data.length}`);
+    const [, block] = BLOCKS[dtype];
+    if ((shape.at(-1) ?? 1) % block !== 0) problems.push(`${name}: rows of ${shape.at(-1)} are no blocks of ${block}`);
     if (Buffer.byteLength(name) > MAX_NAME_BYTES) problems.push(`${name}: longer than ${MAX_NAME_BYTES} bytes`);
     if (seen.has(name)) problems.push(`${name}: the name is taken`);
     seen.add(name);
@@ -87,11 +122,20 @@ function checkTensors(tensors: readonly GgufTensor[]): void {
 }
 
 function encodeValue({ type, value }: GgufValue): Buffer {
-  if (type === "string") return text(value);
-  if (type === "uint32") return u32(value);
-  const out = Buffer.alloc(4);
-  out.writeFloatLE(value);
-  return out;
+  switch (type) {
+    case "string":
+      return text(value);
+    case "uint32":
+      return u32(value);
+    case "bool":
+      return Buffer.of(value ? 1 : 0);
+    case "float32":
+      return Buffer.from(new Float32Array([value]).buffer);
+    case "strings":
+      return Buffer.concat([u32(VALUE_TYPE.string), u64(value.length), ...value.map(text)]);
+    case "int32s":
+      return Buffer.concat([u32(VALUE_TYPE.int32), u64(value.length), Buffer.from(Int32Array.from(value).buffer)]);
+  }
 }
 
 function text(value: string): Buffer {
@@ -111,8 +155,9 @@ function u64(value: number): Buffer {
   return out;
 }
 
-function byteLength(dtype: GgufTensor["dtype"], shape: readonly number[]): number {
-  return shape.reduce((product, dim) => product * dim, TENSOR_BYTES[dtype]);
+function byteLength(dtype: GgufDtype, shape: readonly number[]): number {
+  const [bytes, numbers] = BLOCKS[dtype];
+  return (shape.reduce((product, dim) => product * dim, 1) / numbers) * bytes;
 }
 
 function paddingOf(length: number): number {

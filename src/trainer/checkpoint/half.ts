@@ -46,8 +46,17 @@ export function fromBfloat16Bits(bits: number): number {
 
 /** Float16 bit patterns of every value. */
 export function encodeFloat16(values: Float32Array): Uint16Array {
+  const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
   const out = new Uint16Array(values.length);
-  for (let i = 0; i < values.length; i++) out[i] = toFloat16Bits(values[i]!);
+  for (let i = 0; i < values.length; i++) {
+    const bits = words[i]!;
+    const magnitude = bits & 0x7fffffff;
+    // The usual case in place: a normal number of float16. Half of the last place less one, plus the bit that decides ties.
+    if (magnitude >= 0x38800000 && magnitude < 0x477ff000) {
+      const rebiased = magnitude - 0x38000000;
+      out[i] = ((bits >>> 16) & 0x8000) | ((rebiased + 0xfff + ((rebiased >>> 13) & 1)) >>> 13);
+    } else out[i] = toFloat16Bits(values[i]!);
+  }
   return out;
 }
 

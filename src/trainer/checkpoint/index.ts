@@ -18,6 +18,7 @@ export {
   exportTrained,
 } from "./export-trained.js";
 export { type GgufAdapterOptions, writeGgufAdapter } from "./gguf-adapter.js";
+export { GGUF_MODEL_TYPES, type GgufModelOptions, type GgufModelType, writeGgufModel } from "./gguf-model.js";
 export { type MergeOptions, mergeAdapter } from "./merge-adapter.js";
 export { parseModelConfig, toConfigJson } from "./model-config.js";
 export {

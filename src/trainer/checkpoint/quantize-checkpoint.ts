@@ -171,10 +171,10 @@ function planTensors({ module, bits, inner, rows, weights, biases }: Plan): Stre
   ];
 }
 
-/** Parts of a matrix, a few rows each. */
-export function rowSlices(entry: TensorEntry, inner: number): TensorEntry[] {
+/** Parts of a matrix, a few rows each, in multiples of `unit`. */
+export function rowSlices(entry: TensorEntry, inner: number, unit = 1): TensorEntry[] {
   const rows = entry.shape[0] as number;
-  const step = Math.max(1, Math.floor(SLICE_WEIGHTS / inner));
+  const step = unit * Math.max(1, Math.floor(SLICE_WEIGHTS / (inner * unit)));
   const rowBytes = inner * DTYPE_BYTES[entry.dtype];
   return Array.from({ length: Math.ceil(rows / step) }, (_, i) => {
     const count = Math.min(step, rows - i * step);

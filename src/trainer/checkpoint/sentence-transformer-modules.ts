@@ -113,7 +113,8 @@ function poolingModes(config: Readonly<Record<string, unknown>>): string[] {
   return Object.keys(MODES).flatMap((key) => (config[key] === true ? [MODES[key] as string] : []));
 }
 
-async function readRequired<T>(dir: string, file: string, schema: z.ZodType<T>): Promise<T> {
+/** One JSON file of a directory. Throws where it is absent or is not what was expected. */
+export async function readRequired<T>(dir: string, file: string, schema: z.ZodType<T>): Promise<T> {
   const value = await readOptional(dir, file, schema);
   if (value === undefined) throw new Error(`${dir} lacks ${file}; download the whole repository`);
   return value;

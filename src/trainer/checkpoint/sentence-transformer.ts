@@ -1,11 +1,12 @@
 /** @file A sentence-transformers directory with a BERT encoder, opened: headers only, every tensor checked. */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { readFile, realpath } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { z } from "zod";
 import { type BertConfig, bertTensors, parseBertConfig } from "./bert-config.js";
 import { readSafetensorsHeader } from "./safetensors.js";
-import { readModules, type SentenceTransformerModules } from "./sentence-transformer-modules.js";
+import { readModules, readRequired, type SentenceTransformerModules } from "./sentence-transformer-modules.js";
 import { exists } from "./staged-directory.js";
 import type { TensorEntry } from "./types.js";
 
@@ -35,7 +36,7 @@ export async function openSentenceTransformerDir(path: string): Promise<Sentence
   const encoderPath = join(dir, modules.encoder);
   await refuseMissing(encoderPath);
   const configFile = join(encoderPath, "config.json");
-  const config = parseBertConfig(JSON.parse(await readFile(configFile, "utf8")), configFile);
+  const config = parseBertConfig(await readRequired(encoderPath, "config.json", z.unknown()), configFile);
   const weightsFile = await realpath(join(encoderPath, WEIGHTS));
   const { entries } = await readSafetensorsHeader(weightsFile);
   const tensors = withoutPrefix(entries);

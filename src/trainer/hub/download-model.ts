@@ -9,7 +9,14 @@ import { type CachedSnapshot, HubCache } from "./hub-cache.js";
 import { diskError, explainStatus, HubRequestError } from "./hub-errors.js";
 import { ATTEMPTS, type HubFetch, hubFetch } from "./hub-fetch.js";
 import { isCommit, type ModelId } from "./model-id.js";
-import { neededFiles, SMALL_FILES, shardsOfIndex, WEIGHTS_INDEX } from "./needed-files.js";
+import {
+  MODULES_FILE,
+  neededFiles,
+  POOLING_FOLDER,
+  SMALL_FILES,
+  shardsOfIndex,
+  WEIGHTS_INDEX,
+} from "./needed-files.js";
 
 export interface HubOptions {
   /** The folder that holds models--owner--name: HF_HUB_CACHE. */
@@ -132,15 +139,16 @@ async function openHub(id: ModelId, options: HubOptions, listAttempts: number): 
       });
       if (!isCommit(sha)) throw new HubRequestError(`${endpoint} gave no commit for ${id.name}; it may not be a hub`);
       const files = new Map<string, { etag: string; size: number }>();
-      for await (const { type, path, lfs, oid, size } of listFiles({
-        repo: id.name,
-        revision: sha,
-        hubUrl: endpoint,
-        fetch: quick,
-      })) {
-        const etag = lfs?.oid ?? oid;
-        if (type === "file" && etag !== undefined && /^[\w-]+$/.test(etag)) files.set(path, { etag, size });
-      }
+      const addFiles = async (folder?: string): Promise<void> => {
+        const where = { repo: id.name, revision: sha, ...(folder !== undefined && { path: folder }) };
+        for await (const entry of listFiles({ ...where, hubUrl: endpoint, fetch: quick })) {
+          const { type, path, lfs, oid, size } = entry;
+          const etag = lfs?.oid ?? oid;
+          if (type === "file" && etag !== undefined && /^[\w-]+$/.test(etag)) files.set(path, { etag, size });
+        }
+      };
+      await addFiles();
+      if (files.has(MODULES_FILE)) await addFiles(POOLING_FOLDER);
       return { commit: sha, files };
     },
     async explain(error) {

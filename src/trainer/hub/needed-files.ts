@@ -17,6 +17,10 @@ export const SMALL_FILES = [
   "tokenizer.model",
   "chat_template.jinja",
   "chat_template.json",
+  "modules.json",
+  "sentence_bert_config.json",
+  "config_sentence_transformers.json",
+  "1_Pooling/config.json",
 ] as const;
 
 const SINGLE_WEIGHTS = "model.safetensors";
@@ -49,7 +53,11 @@ export interface NeededFiles {
   readonly problems: readonly string[];
 }
 
-/** Chooses from the names at the top of a repository. */
+/** A repository with this file (a sentence-transformers model) has needed files in this folder. */
+export const MODULES_FILE = "modules.json";
+export const POOLING_FOLDER = "1_Pooling";
+
+/** Chooses from the names at the top of a repository, and those in the folder of its pooling. */
 export function neededFiles(names: readonly string[]): NeededFiles {
   const there = new Set(names);
   const small: string[] = SMALL_FILES.filter((name) => there.has(name));

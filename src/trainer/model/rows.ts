@@ -54,6 +54,18 @@ export function rowMaximum(g: GraphBuilder, x: Value): { readonly value: Value; 
   return { index, value: pick(g, x, index) };
 }
 
+/** Copies of a number of which the middle one is always part of a whole vector register, of 16 numbers at most. */
+const COPIES = 48;
+
+/**
+ * log x of [rows, 1]. ONNX Runtime's Log rounds the numbers that fill a vector register otherwise than the rest, so the last
+ * bit of a plain one would depend on how many rows there are.
+ */
+export function steadyLog(g: GraphBuilder, x: Value): Value {
+  const ones = g.floats("ones", [1, COPIES], new Float32Array(COPIES).fill(1));
+  return g.slice(g.log(g.mul(x, ones)), 1, COPIES / 2, COPIES / 2 + 1);
+}
+
 /** bool []: whether one of `which` is true. */
 export const anyOf = (g: GraphBuilder, which: Value): Value =>
   g.lessOrEqual(

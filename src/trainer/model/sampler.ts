@@ -11,6 +11,7 @@ import {
   pick,
   rowBlocks,
   rowMaximum,
+  steadyLog,
   vector,
 } from "./rows.js";
 import { truncationThreshold } from "./truncation.js";
@@ -18,7 +19,7 @@ import { truncationThreshold } from "./truncation.js";
 export interface SamplerInputs {
   /** float32 [rows, vocabulary] */
   readonly logits: Value;
-  /** float32 [rows], each in [0, 1). */
+  /** float32 [rows], each in [0, 1); 1 counts as just below it. */
   readonly noise: Value;
   /** float32 [rows]; 0 is greedy. */
   readonly temperature: Value;
@@ -41,9 +42,6 @@ export interface SampledTokens {
   readonly logps: Value;
 }
 
-/** The largest float32 below 1: what is rounded to 1 on its way here would run off the end. */
-const BELOW_ONE = 1 - 2 ** -24;
-
 /**
  * Repetition penalty, temperature, top-k, top-p, min-p and a draw by inverse CDF in order of token id. What no row asks
  * for is not computed, and what another row asks for changes no bit of a row.
@@ -63,8 +61,9 @@ export function sampleTokens(g: GraphBuilder, inputs: SamplerInputs): SampledTok
       },
       (b) => chosen(b, { ...parameters(b, inputs), scores: logits, best, plain: p }),
     );
-    const logSum = g.sub(best.value, g.log(pick(g, p, best.index)));
-    return { ids: vector(g, ids), logps: vector(g, g.sub(pick(g, logits, ids), logSum)) };
+    // log p(id) = x[id] - max x + log max p: the largest share is never too small for float32.
+    const fromBest = g.sub(pick(g, logits, ids), best.value);
+    return { ids: vector(g, ids), logps: vector(g, g.add(fromBest, steadyLog(g, pick(g, p, best.index)))) };
   });
 }
 
@@ -94,7 +93,7 @@ function parameters(g: GraphBuilder, inputs: SamplerInputs): Parameters {
   const keepsAll = g.lessOrEqual(g.scalar(inputs.logits.shape[1] as number), topK);
   return {
     isGreedy,
-    noise: g.min(column(g, inputs.noise), g.scalar(BELOW_ONE)),
+    noise: column(g, inputs.noise),
     temperature: unless(1, inputs.temperature),
     topK: g.where(keepsAll, g.scalar(0), topK),
     topP: unless(1, inputs.topP),
@@ -142,7 +141,7 @@ function drawn(g: GraphBuilder, rows: Rows, p: Value): Value {
 /** `p` with 0 for what is removed. */
 function truncated(g: GraphBuilder, rows: Rows, p: Value, sorts: Value): Value {
   const { scores, best, temperature, topK, topP, minP } = rows;
-  const byMinP = g.add(best.value, g.mul(temperature, g.log(minP))); // p ≥ minP · max p
+  const byMinP = g.add(best.value, g.mul(temperature, steadyLog(g, minP))); // p ≥ minP · max p
   const sorted: Branch = (b) => {
     const total = last(b, b.cumSum(b.reduceSum(rowBlocks(b, p, 0), [2]), 1), 1);
     return b.max(byMinP, truncationThreshold(b, { scores, p, total, topK, topP }));

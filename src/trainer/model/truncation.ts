@@ -90,16 +90,18 @@ function threshold(g: GraphBuilder, { scores, p, total, topK, topP }: Truncation
 }
 
 /**
- * Running sum over [rows, n], block by block: added one after the other, small numbers would be lost against the sum. What
- * comes in later blocks changes nothing in earlier ones.
+ * Running sum over [rows, n], never falling, block by block: added one after the other, small numbers would be lost against
+ * the sum. What comes in later blocks changes nothing in earlier ones.
  */
 function runningSum(g: GraphBuilder, x: Value): Value {
   const filled = padded(g, x, BLOCK, 0);
   const [rows, width] = filled.shape as readonly [Dim, Dim];
   const blocks = typeof width === "number" ? width / BLOCK : `${width}/${BLOCK}`;
   const inside = g.cumSum(g.reshape(filled, [rows, blocks, BLOCK]), 2);
-  const sums = last(g, inside, 2); // [rows, blocks, 1]
-  return g.reshape(g.sub(g.cumSum(sums, 1), g.sub(sums, inside)), [rows, width]);
+  const after = g.cumSum(last(g, inside, 2), 1); // [rows, blocks, 1]
+  const start = g.zerosLike(g.slice(after, 1, 0, 1));
+  const before = g.reshape(g.slice(g.concat([start, after], 1), 1, 0, -1), [rows, blocks, 1]);
+  return g.reshape(g.add(before, inside), [rows, width]);
 }
 
 /** One row of the inputs. */

@@ -1,6 +1,6 @@
 /** @file The program that samples: a loop whose trip is one forward and one token a row; reading a prompt is one trip of many tokens. */
 import type { ModelConfig } from "../checkpoint/types.js";
-import { type Graph, GraphBuilder, oneOr, type Value } from "../graph/index.js";
+import { type FloatDType, type Graph, GraphBuilder, oneOr, type Value } from "../graph/index.js";
 import {
   cachedVisibility,
   type DecodingRows,
@@ -9,10 +9,11 @@ import {
   type LayerCache,
   openParameters,
   type Parameters,
-  ropeTables,
+  type RotaryAngles,
   sampleTokens,
 } from "../model/index.js";
 import type { ProgramSource } from "./programs.js";
+import { ropeNames } from "./rope-rows.js";
 
 /** Names of a layer's cache: what goes in, and the new keys and values that come out. */
 export const cacheNames = (layer: number) => ({
@@ -38,7 +39,7 @@ interface States {
 
 /**
  * Inputs, all but the first few per row:
- * - `theta`; `order` int32 [positions], the positions of the run from the lowest to the highest, one by one
+ * - `theta`; `first_position` int32 [], and cos and sin of the angles from that position on, see RopeRows
  * - `ids` int32 [batch, time]: the new tokens; `time`, `slots` and `keys` int32 [time], [slots], [past]: 0, 1, 2, …
  * - `past_length`, `tail_length` int32 [batch]: how much of its cache is a row's own
  * - past and tail keys and values of each layer, [batch, kv heads, past or slots, head dim]
@@ -61,14 +62,13 @@ export function decodeProgram({
   const theta = g.input("theta", "float32", [layout.length]);
   const options = { dtype: computeDtype, outside: g, ...(quantized !== undefined && { quantized }) };
   const parameters = openParameters(g, checkpoint, layout, theta, loraScale, options);
-  const order = g.input("order", "int32", ["positions"]);
   const keys = g.input("keys", "int32", ["past"]);
   const slots = g.input("slots", "int32", ["slots"]);
   const run: Run = {
     config,
     parameters,
-    tables: ropeTables(g, config, order, computeDtype),
-    firstPosition: g.gather(order, g.int32Scalar(0)),
+    tables: ropeInputs(g, config, computeDtype),
+    firstPosition: g.input("first_position", "int32", []),
     keys,
     slots,
     time: g.input("time", "int32", [TIME]),
@@ -106,7 +106,7 @@ export function decodeProgram({
 interface Run {
   readonly config: ModelConfig;
   readonly parameters: Parameters;
-  readonly tables: ReturnType<typeof ropeTables>;
+  readonly tables: RotaryAngles["tables"];
   readonly firstPosition: Value;
   readonly keys: Value;
   readonly slots: Value;
@@ -120,6 +120,14 @@ interface Run {
   readonly sampler: ReturnType<typeof samplerInputs>;
   readonly stopIds: Value;
   readonly remaining: Value;
+}
+
+function ropeInputs(g: GraphBuilder, { ropes, headDim }: ModelConfig, dtype: FloatDType): RotaryAngles["tables"] {
+  return ropes.map((_, rope) => {
+    const { cos, sin } = ropeNames(rope);
+    const table = (name: string): Value => g.cast(g.input(name, "float32", ["positions", headDim / 2]), dtype);
+    return { cos: table(cos), sin: table(sin) };
+  });
 }
 
 const samplerInputs = (g: GraphBuilder) => ({

@@ -3,6 +3,7 @@ import type { ModelConfig } from "../checkpoint/types.js";
 import { cacheNames } from "./decode-program.js";
 import { type GenerationRow, rowNoise } from "./generation-row.js";
 import { type Fresh, type KeyValueCache, TAIL_SLOTS } from "./kv-cache.js";
+import type { RopeRows } from "./rope-rows.js";
 import type { Feed, Feeds, Program } from "./session.js";
 
 /** What rows of a run have in common. */
@@ -29,10 +30,15 @@ export interface DecodeResult {
   readonly fresh: Fresh;
 }
 
-export async function runDecode(program: Program, config: ModelConfig, run: DecodeRun): Promise<DecodeResult> {
+export async function runDecode(
+  program: Program,
+  config: ModelConfig,
+  ropes: RopeRows,
+  run: DecodeRun,
+): Promise<DecodeResult> {
   const names = Array.from({ length: config.numHiddenLayers }, (_, layer) => cacheNames(layer));
   const fresh = names.flatMap((each) => each.fresh);
-  const feeds = { ...rowFeeds(run), ...samplerFeeds(run), ...cacheFeeds(config, run) };
+  const feeds = { ...rowFeeds(run), ...positionFeeds(run, ropes), ...samplerFeeds(run), ...cacheFeeds(config, run) };
   const results = await program.run(feeds, ["tokens", "logps", ...fresh]);
   const tokens = results["tokens"] as Feed;
   const trips = tokens.dims[0] as number;
@@ -59,20 +65,24 @@ const range = (start: number, count: number): Feed => ints(Array.from({ length: 
 const slotsOf = ({ time }: DecodeRun): number => (time === 1 ? TAIL_SLOTS : time);
 
 function rowFeeds(run: DecodeRun): Feeds {
-  const { theta, ids, time, cache, pastLengths, tailLengths, rows, trips } = run;
-  const starts = pastLengths.map((past, i) => past + (tailLengths[i] as number));
-  const first = Math.min(...starts);
+  const { theta, ids, time, cache, pastLengths, tailLengths, rows } = run;
   return {
     theta: { data: theta, dims: [theta.length] },
     ids: { data: ids, dims: [cache.rows, time] },
     time: range(0, time),
     slots: range(0, slotsOf(run)),
     keys: range(0, cache.room),
-    order: range(first, Math.max(...starts) + time + trips - first),
     past_length: ints(pastLengths),
     tail_length: ints(tailLengths),
     sampled: ints(rows.map(({ at }) => at)),
   };
+}
+
+function positionFeeds({ pastLengths, tailLengths, time, trips }: DecodeRun, ropes: RopeRows): Feeds {
+  const starts = pastLengths.map((past, i) => past + (tailLengths[i] as number));
+  const first = Math.min(...starts);
+  const end = Math.max(...starts) + time + trips - 1;
+  return { first_position: ints([first], []), ...ropes.feeds(first, end - first) };
 }
 
 function samplerFeeds({ rows, trips }: DecodeRun): Feeds {

@@ -4,6 +4,7 @@ import { type DecodeResult, runDecode } from "./decode-run.js";
 import { type GenerationRow, takeToken } from "./generation-row.js";
 import { cacheShape, KeyValueCache, PAGE_TOKENS, TAIL_SLOTS } from "./kv-cache.js";
 import { type PageKey, PrefixCache, pageKey } from "./prefix-cache.js";
+import type { RopeRows } from "./rope-rows.js";
 import type { Program } from "./session.js";
 
 /** Rows decoded together. More rows share each read of the weights; beyond this the cache costs more than it saves. */
@@ -63,6 +64,7 @@ export class GenerationLane {
     private readonly config: ModelConfig,
     readonly theta: Float32Array,
     private readonly options: LaneOptions,
+    private readonly ropes: RopeRows,
   ) {
     this.cache = new KeyValueCache(cacheShape(config));
     this.prefixes = options.prefixCache === false ? undefined : new PrefixCache();
@@ -173,7 +175,7 @@ export class GenerationLane {
     // Somebody must give a token; that of a prompt's middle means nothing.
     const rows = whole.length > 0 ? whole : [{ row: unsampled(group[0] as Pending), at: 0, index: -1 }];
     const started = performance.now();
-    const result = await runDecode(this.program, this.config, {
+    const result = await runDecode(this.program, this.config, this.ropes, {
       theta: this.theta,
       ids,
       time,
@@ -218,7 +220,7 @@ export class GenerationLane {
     const trips = this.chunk();
     cache.reserve(Math.max(...active.map(({ past }) => past)) + TAIL_SLOTS);
     const started = performance.now();
-    const result = await runDecode(this.program, this.config, {
+    const result = await runDecode(this.program, this.config, this.ropes, {
       theta: this.theta,
       ids: Int32Array.from(active, ({ row }) => row.ids.at(-1) as number),
       time: 1,

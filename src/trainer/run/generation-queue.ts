@@ -4,6 +4,7 @@ import type { ModelConfig } from "../checkpoint/types.js";
 import { GenerationLane, type LaneOptions } from "./generation-lane.js";
 import { checkRows, type GenerateHooks, type GenerationRow, generationOf, generationRow } from "./generation-row.js";
 import type { GenerateRequest, Generation, SamplingOptions } from "./policy.js";
+import { RopeRows } from "./rope-rows.js";
 import type { Program } from "./session.js";
 
 interface Call {
@@ -17,6 +18,7 @@ interface Call {
 export class GenerationQueue {
   private readonly lanes = new Map<string, GenerationLane>();
   private readonly calls = new Set<Call>();
+  private readonly ropes: RopeRows;
   private driving = false;
 
   constructor(
@@ -24,7 +26,9 @@ export class GenerationQueue {
     /** Ids that the model knows, new rows included. */
     private readonly vocabulary: number,
     private readonly options: LaneOptions,
-  ) {}
+  ) {
+    this.ropes = new RopeRows(config);
+  }
 
   /** Samples all requests under `theta`, the weights named `weights`, beside whatever else is being sampled. */
   generate(
@@ -54,7 +58,7 @@ export class GenerationQueue {
   private laneOf(program: Program, weights: string, theta: Float32Array): GenerationLane {
     const known = this.lanes.get(weights);
     if (known?.theta === theta && known.program === program) return known;
-    const lane = new GenerationLane(program, this.config, theta, this.options);
+    const lane = new GenerationLane(program, this.config, theta, this.options, this.ropes);
     this.lanes.set(weights, lane);
     return lane;
   }

@@ -1,8 +1,16 @@
 /** @file The door of the text room. */
 export { type AddedTokens, type AddTokensOptions, MARKER_TOKENS, writeAddedTokens } from "./added-tokens.js";
-export { type ChatTemplate, createChatTemplate, loadChatTemplate, type RenderOptions } from "./chat-template.js";
+export {
+  type ChatTemplate,
+  createChatTemplate,
+  findChatTemplate,
+  loadChatTemplate,
+  type RenderOptions,
+  type TemplateMessage,
+} from "./chat-template.js";
 export type { Prompt } from "./conversation.js";
 export type { RowProblem, RowUnit } from "./dataset-rows.js";
+export { createEncoderTokenizer, type EncoderTokenizer, loadEncoderTokenizer } from "./encoder-tokenizer.js";
 export { NANO_CHAT_TEMPLATE, NANO_EOS_TOKEN, NANO_PAD_TOKEN, NANO_SPECIAL_TOKENS } from "./nano-format.js";
 export { createTokenizerFiles, type TokenizerFiles } from "./nano-tokenizer.js";
 export { nearest } from "./nearest.js";
@@ -13,9 +21,14 @@ export { type Dataset, parsePreferences, parseSupervised, readPreferences, readS
 export type { ReplyMask } from "./reply-labels.js";
 export { createRng, type Rng } from "./rng.js";
 export { encodeMarked } from "./segments.js";
+export { createStopSearch, type StopSearch } from "./stop-strings.js";
 export type { SupervisedText } from "./supervised-row.js";
+export { createTextScan, type ScanHit, type TextScan } from "./text-scan.js";
 export { extractSection, PROMPT_SUFFIX, prefilledThinking, REFLECT, THINKING } from "./thinking-markers.js";
+export { createThinkingSplit, type SectionText, type ThinkingSplit } from "./thinking-split.js";
 export { concatIds, withBos } from "./token-ids.js";
+export type { TokenPiece, TokenPieces } from "./token-pieces.js";
+export { createTokenStream, type TokenStream } from "./token-stream.js";
 export {
   leftOutLines,
   type PreferenceTokens,

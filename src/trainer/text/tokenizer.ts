@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
+import { type TokenPieces, tokenPieces } from "./token-pieces.js";
 
 export interface Tokenizer {
   /** Adds no special tokens; those that stand in `text` are recognised. */
@@ -16,6 +17,8 @@ export interface Tokenizer {
   readonly padTokenId?: number;
   /** Whether this tokenizer itself puts BOS in front of plain text. */
   readonly addsBos: boolean;
+  /** What each token adds to a text; absent for a decoder that is not known to work token by token. */
+  readonly pieces?: TokenPieces;
 }
 
 /** Loads tokenizer.json and tokenizer_config.json of `dir`. Throws where they are missing or cannot be used piece by piece. */
@@ -60,6 +63,9 @@ export function createTokenizer(
         `which would change texts that are tokenized in segments; use a model with a byte-level tokenizer`,
     );
   }
+  const addedTokens = new Set([...inner.get_added_tokens_decoder().values()].map(({ content }) => content));
+  const token = (id: number): string | undefined => inner.id_to_token(id) ?? inner.model.unk_token;
+  const pieces = tokenPieces({ token, decode: (id) => decode([id]), decoder: json["decoder"], addedTokens });
   return {
     encode,
     decode,
@@ -69,6 +75,7 @@ export function createTokenizer(
     eosTokenId,
     ...(padTokenId === undefined ? {} : { padTokenId }),
     addsBos: bosTokenId !== undefined && inner.encode("a").ids[0] === bosTokenId,
+    ...(pieces === undefined ? {} : { pieces }),
   };
 }
 

@@ -1,5 +1,6 @@
 /** @file Training of a byte-level BPE tokenizer, written as Hugging Face's tokenizer.json; the same input gives the same bytes. */
 import { applyMerge, type BpeState, createBpeState, mostFrequentPair } from "./bpe-state.js";
+import { BYTE_CHARACTERS } from "./byte-alphabet.js";
 
 export interface TrainBpeOptions {
   readonly texts: Iterable<string>;
@@ -13,8 +14,6 @@ export interface TrainBpeOptions {
 
 /** GPT-2's split into words, as the ByteLevel pre-tokenizer applies it. */
 const GPT2_WORDS = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+/gu;
-
-const byteToChar = byteAlphabet();
 
 /** The content of tokenizer.json. Throws for whole words that the pre-tokenizer would split. */
 export function trainByteLevelBpe(options: TrainBpeOptions): Record<string, unknown> {
@@ -95,7 +94,7 @@ function tokenizerJson(
   merges: readonly (readonly [string, string])[],
 ): Record<string, unknown> {
   const vocab = new Map(specialTokens.map((token, id) => [token, id]));
-  const alphabet = [...byteToChar].sort((a, b) => a.charCodeAt(0) - b.charCodeAt(0));
+  const alphabet = [...BYTE_CHARACTERS].sort((a, b) => a.charCodeAt(0) - b.charCodeAt(0));
   for (const token of [...alphabet, ...merges.map((pair) => pair.join(""))]) {
     // The same token can come of two different pairs; it is one entry of the vocabulary.
     if (!vocab.has(token)) vocab.set(token, vocab.size);
@@ -130,14 +129,5 @@ function specialToken(content: string): Record<string, unknown> {
 }
 
 function toByteChars(text: string): string {
-  return Array.from(Buffer.from(text, "utf8"), (byte) => byteToChar[byte]!).join("");
-}
-
-/** GPT-2's printable stand-in for each byte: itself where it prints, else the next character from U+0100 on. */
-function byteAlphabet(): string[] {
-  let next = 0x100;
-  return Array.from({ length: 256 }, (_, byte) => {
-    const prints = (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
-    return String.fromCharCode(prints ? byte : next++);
-  });
+  return Array.from(Buffer.from(text, "utf8"), (byte) => BYTE_CHARACTERS[byte]!).join("");
 }

@@ -4,7 +4,8 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { type Adapter, readAdapterDir } from "../../../src/trainer/checkpoint/adapter-dir.js";
 import { openCheckpointDir } from "../../../src/trainer/checkpoint/checkpoint-dir.js";
-import { permuteRows, writeGgufAdapter } from "../../../src/trainer/checkpoint/gguf-adapter.js";
+import { writeGgufAdapter } from "../../../src/trainer/checkpoint/gguf-adapter.js";
+import { permuteRows } from "../../../src/trainer/checkpoint/gguf-names.js";
 import { writeGguf } from "../../../src/trainer/checkpoint/gguf-writer.js";
 import { tempDir } from "./temp-dir.js";
 

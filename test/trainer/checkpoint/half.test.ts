@@ -99,3 +99,16 @@ describe("bfloat16", () => {
     expect(encodeBfloat16(decodeBfloat16(bits))).toEqual(bits);
   });
 });
+
+it("a vector is rounded to float16 as its numbers are one by one", () => {
+  fc.assert(
+    fc.property(fc.uint32Array({ minLength: 1 }), (words) => {
+      // Every other number is moved to where most weights are, and every third is made a tie or an exact one.
+      const near = words.map((word, i) => (i % 2 === 0 ? word : (word & 0x83ffffff) | 0x38000000));
+      const bits = near.map((word, i) => (i % 3 === 0 ? word & ~0xfff : word));
+      const values = new Float32Array(bits.buffer, bits.byteOffset, bits.length);
+      expect([...encodeFloat16(values)]).toEqual(Array.from(values, toFloat16Bits));
+    }),
+    { seed: 7 },
+  );
+});

@@ -99,6 +99,27 @@ describe("a model of the hub", () => {
     expect(hub.downloads().map(({ url }) => url.split("/").at(-1))).toEqual(["generation_config.json"]);
   });
 
+  it("brings the modules of a sentence-transformers repository, with the folder of its pooling", async () => {
+    const modules = [
+      small("modules.json", []),
+      small("sentence_bert_config.json", {}),
+      small("config_sentence_transformers.json", {}),
+      small("1_Pooling/config.json", { pooling_mode_mean_tokens: true }),
+      small("1_Pooling/notes.json", "not needed"),
+      small("onnx/config.json", "not needed"),
+    ];
+    hub.repos.set(ID, { commit: COMMIT, files: [...FILES, ...modules] });
+    const { path } = await resolveModel(ID, await options());
+    const found = (await readdir(path, { recursive: true })).filter((name) => !NEEDED.includes(name));
+    expect(found.sort()).toEqual([
+      "1_Pooling",
+      "1_Pooling/config.json",
+      "config_sentence_transformers.json",
+      "modules.json",
+      "sentence_bert_config.json",
+    ]);
+  });
+
   it("tells of every byte once, up to the total", async () => {
     const seen: DownloadProgress[] = [];
     hub.faults.set(FIRST, [{ cutAfter: 100_000 }]);

@@ -109,6 +109,7 @@ describe("a layer with dropout", () => {
       rows: () => w,
       lora: () => lora,
       tokenRows: () => undefined,
+      quantized: () => undefined,
     };
     const y = linear(g, parameters, "layer", x);
     const wrt = [x, a, b];
