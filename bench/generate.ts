@@ -79,7 +79,7 @@ export async function generateBench(args: readonly string[]): Promise<void> {
     repeats: options.repeats,
     device,
     readGBs: rounded(bandwidth / 1e9, 1),
-    disturbedRuns: cases.flatMap(allRuns).filter(({ otherCores }) => otherCores > DISTURBED).length,
+    disturbedRuns: cases.reduce((sum, of) => sum + disturbedRuns(of), 0),
   };
   process.stdout.write(options.json ? `${JSON.stringify(result)}\n` : `${JSON.stringify(result, null, 2)}\n`);
 }
@@ -130,6 +130,8 @@ async function runCase(
 
 const allRuns = ({ ours, peers }: CaseRuns): TimedGeneration[] => [...ours, ...Object.values(peers).flat()];
 
+const disturbedRuns = (of: CaseRuns): number => allRuns(of).filter(({ otherCores }) => otherCores > DISTURBED).length;
+
 function caseText({ weights, batch, prompt, ours, peers }: CaseRuns): string {
   const text = (runs: readonly TimedGeneration[]): string => {
     const last = runs.at(-1);
@@ -156,6 +158,7 @@ function caseFigures(of: CaseRuns, sizes: ModelSizes, bandwidth: number, { newTo
       ratio: perPeer((name) => rounded(ratioOf(roundsOf(ours, peers[name])), 3)),
       peers: perPeer((name) => peerFigures(ours, peers[name])),
     }),
+    disturbedRuns: disturbedRuns(of),
   };
 }
 

@@ -16,7 +16,7 @@ export interface ExportRunOptions {
   readonly from: string;
   readonly output: string;
   readonly model?: string;
-  readonly dtype: "f32" | "f16";
+  readonly dtype: "f32" | "f16" | "q8_0" | "q4_0";
   readonly baseModelName?: string;
   readonly json: boolean;
   readonly verbose: boolean;
@@ -31,7 +31,8 @@ export async function runExport(options: ExportRunOptions): Promise<number> {
   const { signal } = controller;
   try {
     const environment = readConfig();
-    const named = format === "adapter" ? options.model : (options.model ?? (await baseModelOf(from)));
+    const needsBase = format !== "adapter" && !(format === "gguf-model" && (await isWholeModel(from)));
+    const named = needsBase ? (options.model ?? (await baseModelOf(from))) : options.model;
     const model =
       named === undefined
         ? undefined
@@ -46,7 +47,7 @@ export async function runExport(options: ExportRunOptions): Promise<number> {
       format,
       adapter: from,
       output,
-      dtype: dtype === "f16" ? "F16" : "F32",
+      dtype,
       ...(model && { model: model.path }),
       ...(baseModelName !== undefined && { baseModelName }),
       signal,
@@ -89,6 +90,11 @@ async function openNamed<T>(named: string, { from, model }: ExportRunOptions, op
     );
   }
 }
+
+/** As exporting tells a model from an adapter. */
+const isWholeModel = async (from: string): Promise<boolean> =>
+  (await readJson(join(from, "adapter_config.json"))) === undefined &&
+  (await readJson(join(from, "config.json"))) !== undefined;
 
 async function readJson(file: string): Promise<Readonly<Record<string, unknown>> | undefined> {
   try {

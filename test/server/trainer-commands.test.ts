@@ -237,7 +237,35 @@ describe("preflexor export", { timeout: 60_000 }, () => {
     ).toBe(0);
     expect((await readFile(join(dir, "a.gguf"))).subarray(0, 4).toString()).toBe("GGUF");
   });
+  it.each([
+    ["what was trained, merged,", "a/checkpoint-2", "q8_0"],
+    ["a whole model", NANO, "q4_0"],
+  ])("writes %s as a model for llama.cpp, and leaves nothing beside it", async (_, from, dtype) => {
+    const output = `${dtype}.gguf`;
+    const done = run(
+      "export",
+      "--format",
+      "gguf-model",
+      "--from",
+      from,
+      "--output",
+      output,
+      "--dtype",
+      dtype,
+      "--json",
+    );
+    expect(json(done)).toMatchObject({ command: "export", format: "gguf-model", output: join(dir, output) });
+    const bytes = await readFile(join(dir, output));
+    expect(bytes.subarray(0, 4).toString()).toBe("GGUF");
+    expect(bytes.length).toBeGreaterThan(500_000);
+    expect((await readdir(dir)).filter((name) => name.startsWith(".merged-"))).toEqual([]);
+  });
   it.each<[string, string[], RegExp]>([
+    [
+      "an adapter in eight bits",
+      ["--format", "gguf", "--from", "a/adapter", "--output", "b", "--dtype", "q8_0"],
+      /f32 or f16, not q8_0; the format gguf-model/,
+    ],
     ["an output that exists", ["--format", "merged", "--from", "a/adapter", "--output", "a"], /exists already/],
     [
       "a format that does not exist",

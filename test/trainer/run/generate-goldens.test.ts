@@ -66,9 +66,8 @@ describe.each(FAMILY_NAMES)("%s", (name) => {
   });
 
   // The other families are held to the same bits in generate-determinism.test.ts.
-  it.runIf(["llama", "qwen2", "qwen3"].includes(name))(
-    "replies as transformers does in runs of 7 tokens with nothing kept",
-    async () => {
+  if (["llama", "qwen2", "qwen3"].includes(name)) {
+    it("replies as transformers does in runs of 7 tokens with nothing kept", async () => {
       const other = await openPolicy({ ...open(), generation: { maxChunk: 7, prefixCache: false } });
       try {
         const requests = folder.golden.base.map(({ prompt }) => request(prompt));
@@ -77,8 +76,8 @@ describe.each(FAMILY_NAMES)("%s", (name) => {
       } finally {
         await other.close();
       }
-    },
-  );
+    });
+  }
 
   it("punishes repetition as transformers does, and reports log-probabilities without it", async () => {
     const { penalty, ...reply } = folder.golden.repetition;
