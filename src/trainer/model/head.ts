@@ -65,9 +65,18 @@ export function headLogits(g: GraphBuilder, config: ModelConfig, parameters: Par
 const product = (g: GraphBuilder, hidden: Value, matrix: Value): Value =>
   g.wide(g.fusedMatMul(hidden, g.cast(matrix, hidden.dtype), { transB: true }));
 
+/** The same bits for a row whatever stands beside it, see ParameterOptions.rowByRow. */
+function rowProduct(g: GraphBuilder, hidden: Value, matrix: Value): Value {
+  if (hidden.shape.length !== 2) return product(g, hidden, matrix);
+  const [count, width] = hidden.shape as readonly [Dim, number];
+  const narrow = g.cast(matrix, hidden.dtype);
+  const columns = g.fusedMatMul(narrow, g.reshape(hidden, [count, 1, width]), { transB: true }); // [rows, tokens, 1]
+  return g.wide(g.reshape(columns, [count, matrix.shape[0] as number]));
+}
+
 /** Logits of a frozen head, with those of trained rows in the places of their tokens. */
 function withRows(g: GraphBuilder, logits: Value, hidden: Value, rows: TokenRows): Value {
-  const both = g.concat([logits, product(g, hidden, rows.weight)], -1);
+  const both = g.concat([logits, rowProduct(g, hidden, rows.weight)], -1);
   const vocabulary = logits.shape.at(-1) as number;
   const columns = Array.from({ length: Math.max(vocabulary, 1 + Math.max(...rows.indices)) }, (_, id) => id);
   rows.indices.forEach((id, row) => {

@@ -52,7 +52,11 @@ export function quantizedProduct(g: GraphBuilder, quantized: QuantizedLinear, x:
 function withLora(g: GraphBuilder, parameters: Parameters, module: string, x: Value, y: Value): Value {
   const lora = parameters.lora(module);
   if (lora === undefined) return y;
-  const { a, b, scale, dropout } = lora;
+  const { a, b, scale, rowByRow, dropout } = lora;
+  if (rowByRow) {
+    const low = g.fusedMatMul(a, x, { transB: true }); // [batch, r, time]: a product of its own for each row
+    return g.add(y, g.fusedMatMul(low, b, { transA: true, transB: true, alpha: scale }));
+  }
   const low = g.fusedMatMul(dropout?.apply(x) ?? x, a, { transB: true }); // [.., r]
   return g.add(y, g.fusedMatMul(low, b, { transB: true, alpha: scale * (dropout?.scale ?? 1) }));
 }

@@ -28,6 +28,8 @@ export interface LoraMatrices {
   readonly a: Value;
   readonly b: Value;
   readonly scale: number;
+  /** See {@link ParameterOptions.rowByRow}. */
+  readonly rowByRow?: boolean;
   readonly dropout?: Dropout;
 }
 
@@ -170,6 +172,11 @@ export interface ParameterOptions {
   readonly outside?: GraphBuilder;
   /** Of the same file as the checkpoint's tensors. */
   readonly quantized?: QuantizedMatrices;
+  /**
+   * Each row of the batch is multiplied with LoRA's matrices on its own. ONNX Runtime takes another kernel for a single row
+   * than for many, unless the matrix is a constant: so a row's bits do not depend on how many stand beside it.
+   */
+  readonly rowByRow?: boolean;
 }
 
 /** Opens the parameters of a model in `g`: trained ones are cut out of `theta`, frozen ones point into the checkpoint's files. */
@@ -181,7 +188,7 @@ export function openParameters(
   loraScale: number,
   options: ParameterOptions = {},
 ): Parameters {
-  const { dtype = "float32", outside = g } = options;
+  const { dtype = "float32", outside = g, rowByRow = false } = options;
   const sizes = layout.entries.map((entry) => entry.size);
   const parts = sizes.length === 0 ? [] : g.split(theta, 0, sizes);
   const trained = new Map(layout.entries.map((entry, i) => [entry.name, g.reshape(parts[i] as Value, entry.shape)]));
@@ -220,7 +227,7 @@ export function openParameters(
       const a = openTrained(`${module}.lora_A.weight`);
       const b = openTrained(`${module}.lora_B.weight`);
       if (a === undefined || b === undefined) return undefined;
-      const matrices = { a, b, scale: loraScale };
+      const matrices = { a, b, scale: loraScale, rowByRow };
       return dropout === undefined
         ? matrices
         : { ...matrices, dropout: dropout(index.get(`${module}.lora_A.weight`) as number) };

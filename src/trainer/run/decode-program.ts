@@ -60,7 +60,7 @@ export function decodeProgram({
   const g = new GraphBuilder();
   const { config } = checkpoint;
   const theta = g.input("theta", "float32", [layout.length]);
-  const options = { dtype: computeDtype, outside: g, ...(quantized !== undefined && { quantized }) };
+  const options = { dtype: computeDtype, outside: g, rowByRow: true, ...(quantized !== undefined && { quantized }) };
   const parameters = openParameters(g, checkpoint, layout, theta, loraScale, options);
   const keys = g.input("keys", "int32", ["past"]);
   const slots = g.input("slots", "int32", ["slots"]);

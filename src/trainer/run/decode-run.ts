@@ -22,6 +22,8 @@ export interface DecodeRun {
 }
 
 export interface DecodeResult {
+  /** Rows that gave tokens. */
+  readonly rows: number;
   /** Trips that were made: fewer than asked for where all rows stopped. */
   readonly trips: number;
   /** [trips, rows] */
@@ -43,6 +45,7 @@ export async function runDecode(
   const tokens = results["tokens"] as Feed;
   const trips = tokens.dims[0] as number;
   return {
+    rows: run.rows.length,
     trips,
     tokens: tokens.data as Int32Array,
     logps: (results["logps"] as Feed).data as Float32Array,

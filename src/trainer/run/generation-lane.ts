@@ -22,6 +22,11 @@ export interface LaneOptions {
   /** Tokens of a row between two looks at messages, at most; for measurements and tests. */
   readonly maxChunk?: number | undefined;
   readonly prefixCache?: boolean | undefined;
+  /**
+   * Rows of a run at least, 1 or 2. Where all weights are trained they are no constants, and ONNX Runtime multiplies a single
+   * row by another kernel than many: then a row that is alone runs beside a copy of itself.
+   */
+  readonly minRows: 1 | 2;
 }
 
 /** Whoever asked for a row. */
@@ -182,7 +187,7 @@ export class GenerationLane {
       cache: joined(group, this.config),
       pastLengths: group.map(({ done }) => done),
       tailLengths: group.map(() => 0),
-      rows,
+      rows: this.padded(rows),
       trips: 1,
     });
     this.readMs.add((performance.now() - started) / (group.length * time));
@@ -191,7 +196,7 @@ export class GenerationLane {
     });
     whole.forEach(({ row, index }, i) => {
       const pending = group[index] as Pending;
-      this.give(row, pending.asker, result, i, whole.length);
+      this.give(row, pending.asker, result, i);
       if (row.finish === undefined) this.activate(pending);
     });
     const read = new Set(whole.map(({ index }) => group[index]));
@@ -219,17 +224,20 @@ export class GenerationLane {
     const { active, cache } = this;
     const trips = this.chunk();
     cache.reserve(Math.max(...active.map(({ past }) => past)) + TAIL_SLOTS);
+    const rows = this.padded(active);
+    if (rows.length > active.length) cache.repeatRow(0);
     const started = performance.now();
     const result = await runDecode(this.program, this.config, this.ropes, {
       theta: this.theta,
-      ids: Int32Array.from(active, ({ row }) => row.ids.at(-1) as number),
+      ids: Int32Array.from(rows, ({ row }) => row.ids.at(-1) as number),
       time: 1,
       cache,
-      pastLengths: active.map(({ past }) => past),
-      tailLengths: active.map(({ tail }) => tail),
-      rows: active.map(({ row }, at) => ({ row, at })),
+      pastLengths: rows.map(({ past }) => past),
+      tailLengths: rows.map(({ tail }) => tail),
+      rows: rows.map(({ row }, at) => ({ row, at })),
       trips,
     });
+    if (rows.length > active.length) cache.removeRow(active.length);
     this.lastDecode = performance.now();
     this.decodeMs.add((this.lastDecode - started) / result.trips);
     active.forEach((each, i) => {
@@ -239,7 +247,7 @@ export class GenerationLane {
         each.past += TAIL_SLOTS;
         each.tail = 0;
       }
-      this.give(each.row, each.asker, result, i, active.length);
+      this.give(each.row, each.asker, result, i);
     });
   }
 
@@ -251,7 +259,11 @@ export class GenerationLane {
     return Math.max(1, Math.min(slots, wanted, inTime, this.options.maxChunk ?? TAIL_SLOTS));
   }
 
-  private give(row: GenerationRow, asker: Asker, { tokens, logps, trips }: DecodeResult, index: number, rows: number) {
+  private padded<T>(rows: readonly T[]): readonly T[] {
+    return rows.length < this.options.minRows ? [...rows, rows[0] as T] : rows;
+  }
+
+  private give(row: GenerationRow, asker: Asker, { tokens, logps, trips, rows }: DecodeResult, index: number) {
     const [ids, known] = [row.ids.length, row.logps.length];
     for (let trip = 0; trip < trips && row.finish === undefined; trip += 1) {
       const at = trip * rows + index;

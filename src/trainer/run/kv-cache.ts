@@ -90,6 +90,16 @@ export class KeyValueCache {
     return added;
   }
 
+  /** A new row that is a copy of `row`, tail and all. */
+  repeatRow(row: number): void {
+    const added = this.addRow();
+    const copy = (arrays: readonly Float32Array[], size: number): void => {
+      for (const array of arrays) array.copyWithin(added * size, row * size, (row + 1) * size);
+    };
+    copy(this.pasts, this.pastSize(this.room));
+    if (this.slots > 0) copy(this.tails, this.pastSize(this.slots));
+  }
+
   /** The last row takes the place of `row`. */
   removeRow(row: number): void {
     const last = this.rows - 1;

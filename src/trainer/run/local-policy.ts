@@ -124,12 +124,19 @@ export class LocalPolicy {
     return this.stepper.state.step;
   }
 
-  trainStep(batch: TrainBatch, options: StepOptions, hooks: RunHooks): Promise<StepMetrics> {
+  async trainStep(batch: TrainBatch, options: StepOptions, hooks: RunHooks): Promise<StepMetrics> {
+    this.refuseIfFrozen();
     return this.stepper.trainStep(batch, options, hooks);
   }
 
-  trainSteps(steps: readonly PlannedStep[], hooks: RunHooks, inOneRun?: boolean): Promise<StepMetrics[]> {
+  async trainSteps(steps: readonly PlannedStep[], hooks: RunHooks, inOneRun?: boolean): Promise<StepMetrics[]> {
+    this.refuseIfFrozen();
     return this.stepper.trainSteps(steps, hooks, inOneRun);
+  }
+
+  private refuseIfFrozen(): void {
+    if (this.options.trainable.kind !== "none") return;
+    throw new Error("this model was opened to be sampled and scored; open it with a LoRA or all weights to train it");
   }
 
   /** Sums of log-probabilities of both replies of each pair. */

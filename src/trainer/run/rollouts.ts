@@ -47,7 +47,8 @@ export class Rollouts {
     { policy, checkpoint: { config } }: RolloutOptions,
   ) {
     const { maxChunk, prefixCache } = policy.generation ?? {};
-    this.queue = new GenerationQueue(config, adapters.vocabulary, { maxChunk, prefixCache });
+    const minRows = policy.trainable.kind === "full" ? 2 : 1;
+    this.queue = new GenerationQueue(config, adapters.vocabulary, { maxChunk, prefixCache, minRows });
   }
 
   /** Reads the adapters; weights and program are opened when something is sampled. */
