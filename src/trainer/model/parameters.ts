@@ -54,6 +54,8 @@ export interface QuantizedLinear extends Pick<QuantizedMatrix, "inner" | "rows" 
 export interface Parameters {
   /** What the layers compute in, and the dtype of weights, rows and LoRA matrices. */
   readonly dtype: FloatDType;
+  /** See {@link ParameterOptions.rowByRow}. */
+  readonly rowByRow?: boolean;
   /** A tensor, trained or frozen. */
   weight(name: string): Value;
   /** E.g. "model.layers.0.self_attn.qkv_proj" or "lm_head", see {@link QuantizedMatrices}; undefined where it is not quantized. */
@@ -62,6 +64,8 @@ export interface Parameters {
   rows(g: GraphBuilder, name: string, ids: Value): Value;
   /** E.g. "model.layers.0.self_attn.q_proj"; undefined where the layer has no adapter. */
   lora(module: string): LoraMatrices | undefined;
+  /** LoRA of layers that are stacked into one: A below A, and B in blocks along the diagonal, zero where a layer has none. */
+  stackedLora(parts: readonly StackedPart[]): LoraMatrices | undefined;
   /** Of "model.embed_tokens" or "lm_head". */
   tokenRows(module: TokenRowModule): TokenRows | undefined;
 }
@@ -179,6 +183,12 @@ export interface ParameterOptions {
   readonly rowByRow?: boolean;
 }
 
+/** A layer of a stacked matrix, and how many of its rows are its own. */
+export interface StackedPart {
+  readonly module: string;
+  readonly rows: number;
+}
+
 /** Opens the parameters of a model in `g`: trained ones are cut out of `theta`, frozen ones point into the checkpoint's files. */
 export function openParameters(
   g: GraphBuilder,
@@ -215,8 +225,15 @@ export function openParameters(
   const openQuantized = quantizedLinears(outside, dtype, options.quantized, trained);
   const dropout = loraDropout(g, options.noise, options.dropout ?? 0);
   const index = new Map(layout.entries.map((entry, i) => [entry.name, i]));
+  const matricesOf = (module: string): { readonly a: Value; readonly b: Value } | undefined => {
+    const a = openTrained(`${module}.lora_A.weight`);
+    const b = openTrained(`${module}.lora_B.weight`);
+    if (a === undefined || b === undefined) return undefined;
+    return { a, b: rowByRow ? g.scale(b, loraScale) : b };
+  };
   return {
     dtype,
+    rowByRow,
     weight: (name) => openTrained(name) ?? openFrozen(name).value,
     quantized: openQuantized,
     rows(at, name, ids) {
@@ -224,13 +241,30 @@ export function openParameters(
       return at.cast(at.gather(known ?? openFrozen(name).stored, ids), dtype);
     },
     lora(module) {
-      const a = openTrained(`${module}.lora_A.weight`);
-      const b = openTrained(`${module}.lora_B.weight`);
-      if (a === undefined || b === undefined) return undefined;
-      const matrices = { a, b, scale: loraScale, rowByRow };
+      const found = matricesOf(module);
+      if (found === undefined) return undefined;
+      const matrices = { ...found, scale: rowByRow ? 1 : loraScale, rowByRow };
       return dropout === undefined
         ? matrices
         : { ...matrices, dropout: dropout(index.get(`${module}.lora_A.weight`) as number) };
+    },
+    stackedLora(stack) {
+      const found = stack.map(({ module }) => matricesOf(module));
+      const present = found.filter((matrices) => matrices !== undefined);
+      if (present.length === 0) return undefined;
+      const zeros = (rows: number, like: Value): Value =>
+        g.cast(g.reshape(g.filled(rows * (like.shape[1] as number), 0), [rows, like.shape[1] as number]), dtype);
+      const blocks = stack.map(({ rows }, i) =>
+        g.concat(
+          present.map((matrices) => (matrices === found[i] ? matrices.b : zeros(rows, matrices.b))),
+          1,
+        ),
+      );
+      const a = g.concat(
+        present.map((matrices) => matrices.a),
+        0,
+      );
+      return { a, b: g.concat(blocks, 0), scale: rowByRow ? 1 : loraScale, rowByRow };
     },
     tokenRows(module) {
       const name = tokenRowsName(module);

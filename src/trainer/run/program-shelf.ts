@@ -8,6 +8,9 @@ import { stepsProgram } from "./steps-program.js";
 
 export type ProgramName = `train-${LossName}` | `steps-${LossName}` | "score" | "generate";
 
+/** A transposition that is made part of a product keeps a single column from its fast kernel. */
+const SAMPLING_SESSION = { optimization: "all", without: ["MatmulTransposeFusion"] } as const;
+
 export interface SamplingSource {
   readonly source: ProgramSource;
   /** Holds the weight files. */
@@ -50,7 +53,7 @@ export class ProgramShelf {
 
   private async openGenerate(): Promise<Program> {
     const { source, folder } = await this.sampling();
-    const session = { ...this.session, weightsFolder: folder, optimization: "all" } as const;
+    const session = { ...this.session, weightsFolder: folder, ...SAMPLING_SESSION };
     return this.open("generate", () => decodeProgram(source), session);
   }
 

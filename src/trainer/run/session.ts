@@ -12,6 +12,8 @@ export interface SessionOptions {
   readonly device?: Device;
   /** Default "basic", see {@link openSession}; "all" also joins nodes that have a kernel together. */
   readonly optimization?: "basic" | "all";
+  /** Names of ONNX Runtime's optimizers that are left out. */
+  readonly without?: readonly string[];
 }
 
 export type FeedData = Float32Array | Int32Array;
@@ -35,7 +37,7 @@ export interface Program {
 export async function openSession(
   graph: Graph,
   name: string,
-  { weightsFolder, threads, device = "cpu", optimization = "basic" }: SessionOptions,
+  { weightsFolder, threads, device = "cpu", optimization = "basic", without = [] }: SessionOptions,
 ): Promise<Program> {
   const model = encodeModel(graph, name);
   const created = InferenceSession.create(model, {
@@ -46,7 +48,12 @@ export async function openSession(
     enableMemPattern: false,
     graphOptimizationLevel: optimization,
     logSeverityLevel: 3,
-    extra: { session: { model_external_initializers_file_folder_path: weightsFolder } },
+    extra: {
+      session: {
+        model_external_initializers_file_folder_path: weightsFolder,
+        ...(without.length > 0 && { "optimization.disable_specified_optimizers": without.join(";") }),
+      },
+    },
   });
   const session = await explained(created, device);
   const wanted = new Map(graph.inputs.map((input) => [input.name, input]));

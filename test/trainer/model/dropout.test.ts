@@ -108,6 +108,7 @@ describe("a layer with dropout", () => {
       weight: () => w,
       rows: () => w,
       lora: () => lora,
+      stackedLora: () => undefined,
       tokenRows: () => undefined,
       quantized: () => undefined,
     };

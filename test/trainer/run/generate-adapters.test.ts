@@ -54,19 +54,17 @@ describe("a model that is only sampled, with two adapters", () => {
     }
   });
 
-  it("gives the bits of a policy that was opened with one of them", async () => {
+  it("gives the replies of a policy that was opened with one of them", async () => {
     for (const [name, directory] of Object.entries(byName())) {
       const found = await generateOne(policy, ONE, { ...SAMPLED, adapter: name });
       const single = await openPolicy({ ...bare(), adapters: { only: directory } });
       const trained = await openPolicy({ ...bare(), trainable: await readAdapterSpec(directory) });
       try {
-        expect(await generateOne(single, ONE, { ...SAMPLED, adapter: "only" })).toEqual(found);
+        // Not the same bits: zeros that make ranks equal change the order of a sum.
+        const expected = { prompt: [...ONE.ids], tokens: [...found.ids], logps: [...found.logps] };
+        expectReply(await generateOne(single, ONE, { ...SAMPLED, adapter: "only" }), expected);
         await trained.loadAdapter(directory);
-        expectReply(await generateOne(trained, ONE, SAMPLED), {
-          prompt: [...ONE.ids],
-          tokens: [...found.ids],
-          logps: [...found.logps],
-        });
+        expectReply(await generateOne(trained, ONE, SAMPLED), expected);
       } finally {
         await Promise.all([single.close(), trained.close()]);
       }

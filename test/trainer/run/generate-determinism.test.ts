@@ -117,14 +117,18 @@ describe.each(["mistral", "smollm3", "gemma3_text"] as const)("%s", (name) => {
   );
 });
 
-describe.each(["float32", "int8"] as const)("a model of wide heads, sampled in %s", (rolloutWeights) => {
+describe.each([
+  ["float32", "none"],
+  ["int8", "none"],
+  ["float32", "full"],
+] as const)("a model of wide heads, sampled in %s, where what is trained is %s", (rolloutWeights, kind) => {
   let folder: Awaited<ReturnType<typeof wideModel>>;
   let policy: Policy;
   beforeAll(async () => {
     folder = await wideModel();
     const { model } = folder;
     policy = await openPolicy({
-      ...{ model, trainable: { kind: "none" }, seed: 1, threads: 1, rolloutWeights },
+      ...{ model, trainable: { kind }, seed: 1, threads: 1, rolloutWeights },
       cacheFolder: join(model, "cache"),
     });
   });
