@@ -15,6 +15,13 @@ export {
   writeModelDir,
 } from "./checkpoint/index.js";
 export {
+  type Embedder,
+  type EmbedderInfo,
+  type EmbedderOptions,
+  type EmbedOptions,
+  openEmbedder,
+} from "./embed/index.js";
+export {
   type ChatRequest,
   type GeneratedToken,
   type OpenTextModelOptions,
@@ -69,21 +76,12 @@ export {
 export { LORA_TARGETS, type LoraSpec, type TrainableSpec } from "./model/index.js";
 export {
   availableMemory,
-  type ChosenDevice,
   type DeviceChoice,
-  type DeviceReport,
-  type DeviceStatus,
-  deviceReport,
-  type Embedder,
-  type EmbedderInfo,
-  type EmbedderOptions,
-  type EmbedOptions,
   estimateTrainingMemory,
   type GenerateOptions,
   type GenerateRequest,
   type Generation,
   type MemoryEstimate,
-  openEmbedder,
   openPolicy,
   type PairScore,
   type Policy,
@@ -93,7 +91,6 @@ export {
   type RolloutGap,
   type RolloutWeights,
   type RowSizes,
-  resolveDevice,
   rolloutGap,
   type SamplingOptions,
   type SamplingParameters,
@@ -103,6 +100,13 @@ export {
   type TrainBatch,
   type TrainingMemory,
 } from "./run/index.js";
+export {
+  type ChosenDevice,
+  type DeviceReport,
+  type DeviceStatus,
+  deviceReport,
+  resolveDevice,
+} from "./runtime/index.js";
 export {
   type ChatMessage,
   type ChatTemplate,

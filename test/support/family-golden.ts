@@ -22,8 +22,8 @@ import {
   thetaLayout,
 } from "../../src/trainer/model/index.js";
 import { initialTheta } from "../../src/trainer/run/initial-theta.js";
-import type { Feed } from "../../src/trainer/run/session.js";
 import { readTrained } from "../../src/trainer/run/trained-files.js";
+import type { Feed } from "../../src/trainer/runtime/session.js";
 import { floatsOf, runGraph } from "./program-runner.js";
 
 const ROOT = fileURLToPath(new URL("../fixtures/families/", import.meta.url));

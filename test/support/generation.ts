@@ -18,7 +18,7 @@ import type {
   PolicyOptions,
   TokenChunk,
 } from "../../src/trainer/run/index.js";
-import { uniform } from "../../src/trainer/run/random.js";
+import { uniform } from "../../src/trainer/runtime/random.js";
 import { type FAMILY_NAMES, familyFolder } from "./family-golden.js";
 
 const ROOT = fileURLToPath(new URL("../fixtures/generate/", import.meta.url));

@@ -2,10 +2,17 @@
 import { gradients } from "../../src/trainer/autodiff/index.js";
 import { GraphBuilder, type Value } from "../../src/trainer/graph/index.js";
 import { nllLoss, orpoTerm, preferenceRules, preferenceTerm, weightedLogps } from "../../src/trainer/losses/index.js";
-import { decoder, headLogits, openParameters, packedVisibility, rotaryAngles } from "../../src/trainer/model/index.js";
+import {
+  decoder,
+  headLogits,
+  openParameters,
+  type ProgramSource,
+  packedVisibility,
+  rotaryAngles,
+} from "../../src/trainer/model/index.js";
 import { adamw, clipByGlobalNorm } from "../../src/trainer/optim/index.js";
 import type { LossName } from "../../src/trainer/run/policy.js";
-import type { ProgramSource, TrainProgramOptions } from "../../src/trainer/run/programs.js";
+import type { TrainProgramOptions } from "../../src/trainer/run/programs.js";
 import type { Built } from "./recompute.js";
 
 /** Takes the feeds of the real train program and gives its outputs. Every weight decays, as LoRA's do. */

@@ -1,7 +1,7 @@
 /** @file Runs a graph once, in process, on ONNX Runtime. */
 import type { Graph } from "../../src/trainer/graph/index.js";
 import type { LoraSpec } from "../../src/trainer/model/index.js";
-import { type Feed, type Feeds, openSession } from "../../src/trainer/run/session.js";
+import { type Feed, type Feeds, openSession } from "../../src/trainer/runtime/session.js";
 
 /** Runs any graph whose weights, if it has some, lie in `weightsFolder`. */
 export async function runGraph(graph: Graph, feeds: Feeds, outputs: readonly string[], weightsFolder = "/") {

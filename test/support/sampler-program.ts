@@ -1,7 +1,7 @@
 /** @file The sampler as a program of its own, for rows that are given one by one. */
 import { GraphBuilder } from "../../src/trainer/graph/index.js";
 import { sampleTokens } from "../../src/trainer/model/index.js";
-import { openSession, type Program } from "../../src/trainer/run/session.js";
+import { openSession, type Program } from "../../src/trainer/runtime/session.js";
 import type { Choice } from "./sampling-reference.js";
 
 export interface SamplerRow extends Choice {

@@ -1,12 +1,12 @@
 /** @file Several optimizer steps in process, from any train program and any layout of the batch: loss and gradient of each. */
 import { type CheckpointDir, expectedTensors, openCheckpointDir } from "../../src/trainer/checkpoint/index.js";
 import type { Graph } from "../../src/trainer/graph/index.js";
+import type { ProgramSource } from "../../src/trainer/model/index.js";
 import { loraScale, type TrainableSpec, thetaLayout } from "../../src/trainer/model/index.js";
 import { type CollateWeights, collate, type MicroBatch } from "../../src/trainer/run/collate.js";
 import { initialTheta } from "../../src/trainer/run/initial-theta.js";
 import type { PairScore, StepOptions, TrainBatch } from "../../src/trainer/run/policy.js";
-import { type ProgramSource, scoreProgram } from "../../src/trainer/run/programs.js";
-import { type Feed, openSession, type Program } from "../../src/trainer/run/session.js";
+import { scoreProgram } from "../../src/trainer/run/programs.js";
 import {
   lossFeeds,
   needsReference,
@@ -18,6 +18,7 @@ import {
   vectorFeed,
 } from "../../src/trainer/run/train-feeds.js";
 import { readTrained } from "../../src/trainer/run/trained-files.js";
+import { type Feed, openSession, type Program } from "../../src/trainer/runtime/session.js";
 import type { TokenizedPair } from "../../src/trainer/text/types.js";
 
 export interface Source extends ProgramSource {

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { gradients } from "../../src/trainer/autodiff/index.js";
 import { GraphBuilder } from "../../src/trainer/graph/index.js";
 import { log1mexp, orpoTerm } from "../../src/trainer/losses/index.js";
-import type { Feed } from "../../src/trainer/run/session.js";
+import type { Feed } from "../../src/trainer/runtime/session.js";
 import { floatsOf, runGraph } from "../support/program-runner.js";
 
 const vector = (...values: number[]): Feed => ({ data: Float32Array.from(values), dims: [values.length] });

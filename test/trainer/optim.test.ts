@@ -7,7 +7,7 @@ import { openCheckpointDir } from "../../src/trainer/checkpoint/index.js";
 import { GraphBuilder } from "../../src/trainer/graph/index.js";
 import { adamScalars, adamw, clipByGlobalNorm } from "../../src/trainer/optim/index.js";
 import { openPolicy } from "../../src/trainer/run/index.js";
-import type { Feed } from "../../src/trainer/run/session.js";
+import type { Feed } from "../../src/trainer/runtime/session.js";
 import { goldenFolder, goldenText } from "../support/golden.js";
 import { floatsOf, runGraph } from "../support/program-runner.js";
 

@@ -16,6 +16,7 @@ export {
   thetaLayout,
   tokenRowsName,
 } from "./parameters.js";
+export type { ProgramSource } from "./program-source.js";
 export { inverseFrequencies, type RotaryAngles, ropeTables, rotaryAngles } from "./rotary.js";
 export { type SampledTokens, type SamplerInputs, sampleTokens } from "./sampler.js";
 export { type LoraSpec, loraScale, type TrainableSpec } from "./trainable.js";

@@ -1,8 +1,5 @@
 /** @file The door of the run room. */
-export { type ChosenDevice, type Device, resolveDevice } from "./device.js";
-export { type DeviceReport, type DeviceStatus, deviceReport } from "./device-report.js";
-export { openEmbedder } from "./embedder.js";
-export type { Embedder, EmbedderInfo, EmbedderOptions, EmbedOptions } from "./embedder-types.js";
+
 export { openPolicy } from "./engine.js";
 export {
   availableMemory,

@@ -1,7 +1,7 @@
 /** @file The first theta of a policy: the checkpoint's own weights, or a fresh LoRA that changes nothing yet. */
 import type { CheckpointDir } from "../checkpoint/index.js";
 import type { ThetaEntry, ThetaLayout, TrainableSpec } from "../model/index.js";
-import { uniforms } from "./random.js";
+import { uniforms } from "../runtime/index.js";
 
 /**
  * Full training starts from the checkpoint. LoRA starts as PEFT does: A uniform within ±1/√in (Kaiming with a = √5),

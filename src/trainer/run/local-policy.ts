@@ -1,11 +1,12 @@
 /** @file The policy inside the engine process: a checkpoint, its programs, and the state that steps change. */
 import { availableParallelism } from "node:os";
 import { type CheckpointDir, expectedTensors, openCheckpointDir } from "../checkpoint/index.js";
+import type { GenerateHooks } from "../decode/index.js";
 import { loraScale, type ThetaLayout, type TrainableSpec, thetaLayout } from "../model/index.js";
+import type { Feed } from "../runtime/index.js";
+import { type ChosenDevice, type ChosenPrecision, choosePrecision, resolveDevice } from "../runtime/index.js";
 import type { LabelledTokens, TokenizedPair } from "../text/types.js";
 import { collate, type MicroBatch, textLabelCount } from "./collate.js";
-import { type ChosenDevice, resolveDevice } from "./device.js";
-import type { GenerateHooks } from "./generation-row.js";
 import { initialTheta } from "./initial-theta.js";
 import { readLossScale, writeLossScale } from "./loss-scale.js";
 import type {
@@ -22,11 +23,9 @@ import type {
   Weights,
 } from "./policy.js";
 import { readPolicyState, writePolicyState } from "./policy-state.js";
-import { type ChosenPrecision, choosePrecision } from "./precision.js";
 import { ProgramShelf } from "./program-shelf.js";
 import { weightsFolder } from "./rollout-weights.js";
 import { chooseRolloutWeights, Rollouts } from "./rollouts.js";
-import type { Feed } from "./session.js";
 import { freshState, type RunHooks, Stepper } from "./stepper.js";
 import { readScores, rowFeeds, SCORE_WEIGHTS, vectorFeed } from "./train-feeds.js";
 import { readTrained, writeTrained } from "./trained-files.js";

@@ -1,9 +1,11 @@
 /** @file The compiled programs of one policy: made when first asked for, and put away when another phase begins. */
+
+import { decodeProgram } from "../decode/index.js";
 import type { Graph } from "../graph/index.js";
-import { decodeProgram } from "./decode-program.js";
+import type { ProgramSource } from "../model/index.js";
+import { openSession, type Program, type SessionOptions } from "../runtime/index.js";
 import type { LossName } from "./policy.js";
-import { type ProgramSource, scoreProgram, type TrainProgramOptions, trainProgram } from "./programs.js";
-import { openSession, type Program, type SessionOptions } from "./session.js";
+import { scoreProgram, type TrainProgramOptions, trainProgram } from "./programs.js";
 import { stepsProgram } from "./steps-program.js";
 
 export type ProgramName = `train-${LossName}` | `steps-${LossName}` | "score" | "generate";

@@ -1,8 +1,6 @@
 /** @file The programs that run on ONNX Runtime: what goes in, what comes out. Each is one graph. */
 import { gradients } from "../autodiff/index.js";
-import type { QuantizedMatrices } from "../checkpoint/index.js";
-import type { CheckpointDir } from "../checkpoint/types.js";
-import { type FloatDType, type Graph, GraphBuilder, type Value } from "../graph/index.js";
+import { type Graph, GraphBuilder, type Value } from "../graph/index.js";
 import {
   type LogpsUse,
   nllLoss,
@@ -12,20 +10,17 @@ import {
   tokenLogps,
   weightedLogps,
 } from "../losses/index.js";
-import { decoder, headOf, openParameters, packedVisibility, rotaryAngles, type ThetaLayout } from "../model/index.js";
+import {
+  decoder,
+  headOf,
+  openParameters,
+  type ProgramSource,
+  packedVisibility,
+  rotaryAngles,
+  type ThetaLayout,
+} from "../model/index.js";
 import { adamw, clipByGlobalNorm } from "../optim/index.js";
 import type { LossName } from "./policy.js";
-
-/** What every program of one policy is built from. */
-export interface ProgramSource {
-  readonly checkpoint: Pick<CheckpointDir, "config" | "tensors">;
-  readonly layout: ThetaLayout;
-  readonly loraScale: number;
-  /** What the layers compute in; theta, its moments, losses and the optimizer are float32. Default float32. */
-  readonly computeDtype?: FloatDType;
-  /** Quantized matrices in place of the checkpoint's own; for sampling only. */
-  readonly quantized?: QuantizedMatrices;
-}
 
 export interface TrainProgramOptions {
   /** Share of a LoRA layer's inputs that is left out; more than 0 adds the input `noise`. */

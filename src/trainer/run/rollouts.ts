@@ -1,8 +1,8 @@
 /** @file Sampling inside the engine process: which weights, under which adapter, and the rows that are under way. */
 import type { CheckpointDir } from "../checkpoint/index.js";
+import type { GenerateHooks } from "../decode/index.js";
+import { GenerationQueue } from "../decode/index.js";
 import type { ThetaLayout } from "../model/index.js";
-import { GenerationQueue } from "./generation-queue.js";
-import type { GenerateHooks } from "./generation-row.js";
 import type {
   GenerateRequest,
   Generation,

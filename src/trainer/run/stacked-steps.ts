@@ -1,9 +1,10 @@
 /** @file Several steps as the feeds of one run: micro-batches padded to one shape and stacked, and what the run gives, by step. */
+
+import type { Feed, FeedData, Feeds, Program } from "../runtime/index.js";
 import { collate, type MicroBatch } from "./collate.js";
 import type { PairScore, PlannedStep, StepMetrics } from "./policy.js";
 import type { PolicyVectors } from "./policy-state.js";
 import { preferenceOutputs } from "./programs.js";
-import type { Feed, FeedData, Feeds, Program } from "./session.js";
 import { StepSums } from "./step-metrics.js";
 import { tripOutputs } from "./steps-program.js";
 import { hasNll, lossFeeds, needsReference, optimizerFeeds, rowFeeds, stepWeights, vectorFeed } from "./train-feeds.js";

@@ -1,7 +1,7 @@
 /** @file What a step reports, under TRL's names. */
 import { preferenceRules } from "../losses/index.js";
+import type { Feed } from "../runtime/index.js";
 import type { PairScore, StepMetrics, StepOptions } from "./policy.js";
-import type { Feed } from "./session.js";
 
 const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 const share = (values: readonly number[], holds: (value: number) => boolean): number =>

@@ -1,5 +1,7 @@
 /** @file Optimizer steps: theta and its moments, what a batch does with them, alone or several in one run. */
 import type { ThetaLayout } from "../model/index.js";
+import type { Feed, Feeds, Program } from "../runtime/index.js";
+import { stepNoise } from "../runtime/index.js";
 import { collate, type MicroBatch } from "./collate.js";
 import { afterOverflow, afterStep, FRESH_LOSS_SCALE, GROWTH_INTERVAL } from "./loss-scale.js";
 import { notTaken } from "./not-taken.js";
@@ -7,8 +9,6 @@ import type { PairScore, PlannedStep, Precision, StepMetrics, StepOptions, Train
 import type { PolicyVectors } from "./policy-state.js";
 import type { ProgramShelf } from "./program-shelf.js";
 import { preferenceOutputs } from "./programs.js";
-import { stepNoise } from "./random.js";
-import type { Feed, Feeds, Program } from "./session.js";
 import { runStacked } from "./stacked-steps.js";
 import { StepSums } from "./step-metrics.js";
 import { hasNll, lossFeeds, needsReference, optimizerFeeds, rowFeeds, stepWeights, vectorFeed } from "./train-feeds.js";

@@ -1,7 +1,8 @@
 /** @file Several optimizer steps in one run: the training program as the body of a loop over micro-batches. */
 import { type Graph, GraphBuilder, type Value } from "../graph/index.js";
+import type { ProgramSource } from "../model/index.js";
 import type { LossName } from "./policy.js";
-import { type ProgramSource, preferenceOutputs, type TrainProgramOptions, trainStep } from "./programs.js";
+import { preferenceOutputs, type TrainProgramOptions, trainStep } from "./programs.js";
 
 const VECTORS = ["theta", "m", "v"] as const;
 /** The same in every trip. */

@@ -1,10 +1,10 @@
 /** @file What a train or score program is fed: rows, weights of labels and pairs, vectors and scalars. */
 import { DEFAULT_SIMPO_GAMMA, preferenceRules } from "../losses/index.js";
 import { adamScalars } from "../optim/index.js";
+import type { Feed, Feeds } from "../runtime/index.js";
 import type { TokenizedPair } from "../text/types.js";
 import { type CollateWeights, type MicroBatch, nllLabelCount, textLabelCount } from "./collate.js";
 import type { LossName, PairScore, StepOptions, TrainBatch } from "./policy.js";
-import type { Feed, Feeds } from "./session.js";
 
 export const vectorFeed = (data: Float32Array): Feed => ({ data, dims: [data.length] });
 const scalarFeed = (value: number): Feed => ({ data: new Float32Array([value]), dims: [] });

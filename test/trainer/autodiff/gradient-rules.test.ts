@@ -10,7 +10,7 @@ import {
   type Value,
   type Vjp,
 } from "../../../src/trainer/graph/index.js";
-import type { Feed } from "../../../src/trainer/run/session.js";
+import type { Feed } from "../../../src/trainer/runtime/session.js";
 import { floatsOf, runGraph } from "../../support/program-runner.js";
 
 interface Case {

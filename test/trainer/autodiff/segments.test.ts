@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { gradients } from "../../../src/trainer/autodiff/index.js";
 import { type Graph, GraphBuilder, type Node, type Segment, type Value } from "../../../src/trainer/graph/index.js";
-import { uniforms } from "../../../src/trainer/run/random.js";
+import { uniforms } from "../../../src/trainer/runtime/random.js";
 import { floatsOf, runGraph } from "../../support/program-runner.js";
 import { leaksOf, PlainBuilder } from "../../support/recompute.js";
 

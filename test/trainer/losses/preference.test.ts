@@ -9,7 +9,7 @@ import {
   preferenceRules,
   preferenceTerm,
 } from "../../../src/trainer/losses/index.js";
-import type { Feed, Feeds } from "../../../src/trainer/run/session.js";
+import type { Feed, Feeds } from "../../../src/trainer/runtime/session.js";
 import { floatsOf, runGraph } from "../../support/program-runner.js";
 
 const vector = (values: readonly number[]): Feed => ({ data: Float32Array.from(values), dims: [values.length] });

@@ -4,7 +4,7 @@ import { createRng } from "../../../src/agents/rng.js";
 import { gradients } from "../../../src/trainer/autodiff/index.js";
 import { GraphBuilder } from "../../../src/trainer/graph/index.js";
 import { type Head, LABEL_CHUNK, type LogpsUse, tokenLogps } from "../../../src/trainer/losses/index.js";
-import { openSession } from "../../../src/trainer/run/session.js";
+import { openSession } from "../../../src/trainer/runtime/session.js";
 import { relativeError } from "../../support/program-runner.js";
 
 const [VOCABULARY, WIDTH, CHUNKS] = [11, 6, 3];

@@ -5,7 +5,7 @@ import { GraphBuilder, type Value } from "../../../src/trainer/graph/index.js";
 import { loraDropout } from "../../../src/trainer/model/dropout.js";
 import { linear } from "../../../src/trainer/model/linear.js";
 import type { Parameters } from "../../../src/trainer/model/parameters.js";
-import { uniforms } from "../../../src/trainer/run/random.js";
+import { uniforms } from "../../../src/trainer/runtime/random.js";
 import { floatsOf, relativeError, runGraph } from "../../support/program-runner.js";
 
 const [ROWS, COLUMNS] = [256, 256];

@@ -1,8 +1,8 @@
 /** @file The sampler in the graph against exact probabilities, transformers' processors, and itself in other batches. */
 import { readFileSync } from "node:fs";
 import { afterAll, describe, expect, it } from "vitest";
-import { uniform, uniforms } from "../../../src/trainer/run/random.js";
-import type { Program } from "../../../src/trainer/run/session.js";
+import { uniform, uniforms } from "../../../src/trainer/runtime/random.js";
+import type { Program } from "../../../src/trainer/runtime/session.js";
 import { openSampler, type SamplerRow, sampleRows } from "../../support/sampler-program.js";
 import { type Choice, logProbability, tokenProbabilities } from "../../support/sampling-reference.js";
 

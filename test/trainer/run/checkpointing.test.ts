@@ -4,7 +4,7 @@ import { GraphBuilder } from "../../../src/trainer/graph/index.js";
 import type { LoraSpec } from "../../../src/trainer/model/index.js";
 import type { StepOptions } from "../../../src/trainer/run/policy.js";
 import { trainProgram } from "../../../src/trainer/run/programs.js";
-import { stepNoise } from "../../../src/trainer/run/random.js";
+import { stepNoise } from "../../../src/trainer/runtime/random.js";
 import { FAMILY_NAMES, familyFolder } from "../../support/family-golden.js";
 import { plainTrainProgram } from "../../support/plain-program.js";
 import { GOLDEN_LORA, relativeError } from "../../support/program-runner.js";

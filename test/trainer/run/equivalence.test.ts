@@ -9,7 +9,7 @@ import { openPolicy } from "../../../src/trainer/run/index.js";
 import { initialTheta } from "../../../src/trainer/run/initial-theta.js";
 import type { PairScore, StepOptions, TrainBatch } from "../../../src/trainer/run/policy.js";
 import { trainProgram } from "../../../src/trainer/run/programs.js";
-import type { Program } from "../../../src/trainer/run/session.js";
+import type { Program } from "../../../src/trainer/runtime/session.js";
 import type { LabelledTokens } from "../../../src/trainer/text/types.js";
 import { goldenFolder } from "../../support/golden.js";
 import { plainTrainProgram } from "../../support/plain-program.js";

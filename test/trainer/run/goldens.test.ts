@@ -15,8 +15,8 @@ import { collate } from "../../../src/trainer/run/collate.js";
 import { openPolicy, type Policy, type StepOptions } from "../../../src/trainer/run/index.js";
 import { initialTheta } from "../../../src/trainer/run/initial-theta.js";
 import { trainProgram } from "../../../src/trainer/run/programs.js";
-import type { Feed } from "../../../src/trainer/run/session.js";
 import { readTrained } from "../../../src/trainer/run/trained-files.js";
+import type { Feed } from "../../../src/trainer/runtime/session.js";
 import { GOLDEN_NAMES, goldenFolder, goldenPairs, goldenText } from "../../support/golden.js";
 import { floatsOf, GOLDEN_LORA, relativeError, runGraph } from "../../support/program-runner.js";
 

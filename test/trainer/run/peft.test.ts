@@ -26,8 +26,8 @@ import {
   thetaLayout,
 } from "../../../src/trainer/model/index.js";
 import { initialTheta } from "../../../src/trainer/run/initial-theta.js";
-import type { Feed, Feeds } from "../../../src/trainer/run/session.js";
 import { baseModelOf, readAdapterSpec, readTrained, writeTrained } from "../../../src/trainer/run/trained-files.js";
+import type { Feed, Feeds } from "../../../src/trainer/runtime/session.js";
 import { floatsOf, relativeError, runGraph } from "../../support/program-runner.js";
 
 const FIXTURES = fileURLToPath(new URL("../../fixtures/", import.meta.url));

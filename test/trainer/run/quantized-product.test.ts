@@ -8,7 +8,7 @@ import {
   scalesOf,
 } from "../../../src/trainer/checkpoint/quantize.js";
 import { GraphBuilder } from "../../../src/trainer/graph/index.js";
-import { openSession } from "../../../src/trainer/run/session.js";
+import { openSession } from "../../../src/trainer/runtime/session.js";
 import { dequantized } from "../../support/dequantized.js";
 
 interface Size {

@@ -8,7 +8,7 @@ import { quantizeBlocks, scalesOf } from "../../../src/trainer/checkpoint/quanti
 import { GraphBuilder } from "../../../src/trainer/graph/index.js";
 import { openParameters, thetaLayout } from "../../../src/trainer/model/index.js";
 import { rolloutCheckpoint } from "../../../src/trainer/run/rollout-weights.js";
-import { openSession } from "../../../src/trainer/run/session.js";
+import { openSession } from "../../../src/trainer/runtime/session.js";
 
 import { goldenFolder } from "../../support/golden.js";
 import { tempDir } from "../checkpoint/temp-dir.js";

@@ -1,8 +1,8 @@
 /** @file The metrics of a step, written out by hand. */
 import { describe, expect, it } from "vitest";
 import type { PairScore, StepOptions } from "../../../src/trainer/run/policy.js";
-import type { Feed } from "../../../src/trainer/run/session.js";
 import { StepSums } from "../../../src/trainer/run/step-metrics.js";
+import type { Feed } from "../../../src/trainer/runtime/session.js";
 
 const OPTIONS: StepOptions = {
   loss: "sigmoid",

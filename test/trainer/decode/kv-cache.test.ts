@@ -1,7 +1,7 @@
 /** @file The cache against a plain map of what was put into it, under every way in which its memory is moved. */
 import { describe, expect, it } from "vitest";
-import { type Fresh, KeyValueCache, type Page, TAIL_SLOTS } from "../../../src/trainer/run/kv-cache.js";
-import { PrefixCache, pageKey } from "../../../src/trainer/run/prefix-cache.js";
+import { type Fresh, KeyValueCache, type Page, TAIL_SLOTS } from "../../../src/trainer/decode/kv-cache.js";
+import { PrefixCache, pageKey } from "../../../src/trainer/decode/prefix-cache.js";
 
 const SHAPE = { tensors: 2, heads: 3, headDim: 4 };
 

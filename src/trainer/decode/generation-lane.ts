@@ -1,11 +1,11 @@
 /** @file Rows that decode together under one set of weights: prompts are read in pieces, then every row gets tokens. */
 import type { ModelConfig } from "../checkpoint/types.js";
+import type { Program } from "../runtime/index.js";
 import { type DecodeResult, runDecode } from "./decode-run.js";
 import { type GenerationRow, takeToken } from "./generation-row.js";
 import { cacheShape, KeyValueCache, PAGE_TOKENS, TAIL_SLOTS } from "./kv-cache.js";
 import { type PageKey, PrefixCache, pageKey } from "./prefix-cache.js";
 import type { RopeRows } from "./rope-rows.js";
-import type { Program } from "./session.js";
 
 /** Rows decoded together. More rows share each read of the weights; beyond this the cache costs more than it saves. */
 const MAX_ROWS = 128;

@@ -3,11 +3,16 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, it } from "vitest";
 import { expectedTensors, openCheckpointDir } from "../../../src/trainer/checkpoint/index.js";
+import { decodeProgram } from "../../../src/trainer/decode/decode-program.js";
 import { type Graph, GraphBuilder, OP_TYPES, type OpType } from "../../../src/trainer/graph/index.js";
 import { loraScale, thetaLayout } from "../../../src/trainer/model/index.js";
-import { decodeProgram } from "../../../src/trainer/run/decode-program.js";
-import { CUDA_KERNELS, type KernelTable, kernelGaps, WEBGPU_KERNELS } from "../../../src/trainer/run/kernel-table.js";
 import { scoreProgram, trainProgram } from "../../../src/trainer/run/programs.js";
+import {
+  CUDA_KERNELS,
+  type KernelTable,
+  kernelGaps,
+  WEBGPU_KERNELS,
+} from "../../../src/trainer/runtime/kernel-table.js";
 import { goldenFolder } from "../../support/golden.js";
 import { GOLDEN_LORA } from "../../support/program-runner.js";
 

@@ -1,6 +1,7 @@
 /** @file One reply that is being sampled: what was asked, what stands so far, and where its keys and values are. */
-import type { GenerateRequest, Generation, SamplingOptions, SamplingParameters, TokenChunk } from "./policy.js";
-import { uniform } from "./random.js";
+
+import { uniform } from "../runtime/index.js";
+import type { GenerateRequest, Generation, SamplingOptions, SamplingParameters, TokenChunk } from "./types.js";
 
 /** What a call of `generate` wants to know while it runs. */
 export interface GenerateHooks {

@@ -2,8 +2,8 @@
 import { cp, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { embedBatches } from "../../../src/trainer/embed/embed-batches.js";
 import { type Embedder, openEmbedder } from "../../../src/trainer/index.js";
-import { embedBatches } from "../../../src/trainer/run/embed-batches.js";
 import { embeddingGolden, farthest, tinyBert } from "../../support/embedding-golden.js";
 import { tempDir } from "../checkpoint/temp-dir.js";
 

@@ -1,7 +1,7 @@
 /** @file Rotary angles by position, computed here: the runtime's Cos and Sin round a number by its place in the tensor. */
 import type { ModelConfig } from "../checkpoint/types.js";
 import { inverseFrequencies } from "../model/index.js";
-import type { Feed, Feeds } from "./session.js";
+import type { Feed, Feeds } from "../runtime/index.js";
 
 /** Names of the tables of one of `config.ropes`, [positions, head dim / 2] each. */
 export const ropeNames = (rope: number) => ({ cos: `rope_cos_${rope}`, sin: `rope_sin_${rope}` });

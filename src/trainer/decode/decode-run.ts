@@ -1,10 +1,10 @@
 /** @file One run of the decode program: rows in, tokens and fresh keys and values out. */
 import type { ModelConfig } from "../checkpoint/types.js";
+import type { Feed, Feeds, Program } from "../runtime/index.js";
 import { cacheNames } from "./decode-program.js";
 import { type GenerationRow, rowNoise } from "./generation-row.js";
 import { type Fresh, type KeyValueCache, TAIL_SLOTS } from "./kv-cache.js";
 import type { RopeRows } from "./rope-rows.js";
-import type { Feed, Feeds, Program } from "./session.js";
 
 /** What rows of a run have in common. */
 export interface DecodeRun {

@@ -1,11 +1,11 @@
 /** @file All calls of `generate` that are under way: each set of weights has its lane, and lanes take turns. */
 import { setImmediate as yieldToMessages } from "node:timers/promises";
 import type { ModelConfig } from "../checkpoint/types.js";
+import type { Program } from "../runtime/index.js";
 import { GenerationLane, type LaneOptions } from "./generation-lane.js";
 import { checkRows, type GenerateHooks, type GenerationRow, generationOf, generationRow } from "./generation-row.js";
-import type { GenerateRequest, Generation, SamplingOptions } from "./policy.js";
 import { RopeRows } from "./rope-rows.js";
-import type { Program } from "./session.js";
+import type { GenerateRequest, Generation, SamplingOptions } from "./types.js";
 
 interface Call {
   readonly rows: readonly GenerationRow[];

@@ -2,7 +2,8 @@
 import type { InferenceSession } from "onnxruntime-node";
 import type { Graph, Node } from "../graph/index.js";
 import { type DeviceFacts, deviceFacts } from "./device-facts.js";
-import type { DeviceChoice } from "./policy.js";
+
+export type DeviceChoice = "auto" | "cpu" | "cuda" | "webgpu";
 
 export type Device = Exclude<DeviceChoice, "auto">;
 

@@ -6,8 +6,8 @@ import {
   executionProviders,
   explainDeviceError,
   resolveDevice,
-} from "../../../src/trainer/run/device.js";
-import { type DeviceFacts, deviceFacts } from "../../../src/trainer/run/device-facts.js";
+} from "../../../src/trainer/runtime/device.js";
+import { type DeviceFacts, deviceFacts } from "../../../src/trainer/runtime/device-facts.js";
 
 const READY: DeviceFacts = {
   platform: "linux-x64",

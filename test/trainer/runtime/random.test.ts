@@ -1,6 +1,6 @@
 /** @file The counter-based generator against its published answers. */
 import { describe, expect, it } from "vitest";
-import { philox, uniform, uniforms } from "../../../src/trainer/run/random.js";
+import { philox, uniform, uniforms } from "../../../src/trainer/runtime/random.js";
 
 describe("philox 4×32-10", () => {
   // Known answers of the authors' Random123 library.

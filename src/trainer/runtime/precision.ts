@@ -1,7 +1,10 @@
 /** @file What the layers of a model compute in: what was asked for, what the checkpoint holds, and what the device can do. */
 import type { CheckpointDir } from "../checkpoint/types.js";
 import type { Device } from "./device.js";
-import type { Precision, PrecisionChoice } from "./policy.js";
+
+export type Precision = "float32" | "float16" | "bfloat16";
+/** "auto": on CUDA the checkpoint's own dtype, elsewhere float32. */
+export type PrecisionChoice = "auto" | Precision;
 
 export interface ChosenPrecision {
   readonly precision: Precision;

@@ -9,10 +9,10 @@ import {
   type LayerCache,
   openParameters,
   type Parameters,
+  type ProgramSource,
   type RotaryAngles,
   sampleTokens,
 } from "../model/index.js";
-import type { ProgramSource } from "./programs.js";
 import { ropeNames } from "./rope-rows.js";
 
 /** Names of a layer's cache: what goes in, and the new keys and values that come out. */

@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import type { BertConfig, SentenceTransformerDir } from "../checkpoint/index.js";
 import { type Graph, GraphBuilder } from "../graph/index.js";
 import { bert, openParameters, pooled, unitRows } from "../model/index.js";
-import { openSession, type Program } from "./session.js";
+import { openSession, type Program } from "../runtime/index.js";
 
 type Encoder = Pick<SentenceTransformerDir, "config" | "modules" | "tensors">;
 
