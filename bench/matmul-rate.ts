@@ -1,7 +1,7 @@
 /** @file A process of its own: FLOP/s of a 2048³ float32 MatMul with a constant right side. Argument: threads; prints a number. */
 import { tmpdir } from "node:os";
 import { GraphBuilder } from "../dist/trainer/graph/index.js";
-import { openSession } from "../dist/trainer/run/session.js";
+import { openSession } from "../dist/trainer/runtime/session.js";
 
 const SIZE = 2048;
 const RUNS = 12;

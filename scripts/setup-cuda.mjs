@@ -112,7 +112,7 @@ function checkPlace() {
 
 async function report(cuda) {
   say(`The CUDA ${cuda} provider of ONNX Runtime ${version} is in ${folder}. To undo: npm run setup:cuda -- --remove`);
-  const built = new URL("../dist/trainer/run/device.js", import.meta.url);
+  const built = new URL("../dist/trainer/runtime/device.js", import.meta.url);
   if (!existsSync(fileURLToPath(built))) return;
   const { resolveDevice } = await import(built.href);
   await resolveDevice("cuda").then(
