@@ -1,5 +1,6 @@
-/** @file Our side of the generation bench: cases in one engine process, and the gap between its sampler and its trainer. */
+/** @file Our side of the generation bench: cases in one engine process, the gap between its sampler and its trainer, and how fast it stops. */
 import { execFile } from "node:child_process";
+import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import {
@@ -8,7 +9,8 @@ import {
   loadTokenizer,
   openCheckpointDir,
   type Policy,
-  type TokenizedPair,
+  type RolloutGap,
+  rolloutGap,
   withBos,
 } from "../dist/trainer/index.js";
 import type { Arrival, ModelSizes, TimedGeneration } from "./generate-figures.js";
@@ -19,12 +21,8 @@ import { type BenchModel, hasTokenizer, randomIds } from "./model.js";
 const WARMUP_TOKENS = 20;
 const WARMUP_PROMPT = 16;
 
-const greedy = (maxNewTokens: number): GenerateOptions => ({
-  maxNewTokens,
-  temperature: 0,
-  topP: 1,
-  stopTokenIds: [],
-});
+const greedy = (maxNewTokens: number) =>
+  ({ maxNewTokens, temperature: 0, topP: 1, stopTokenIds: [] }) satisfies GenerateOptions;
 
 export interface GenerateCase {
   readonly batch: number;
@@ -86,45 +84,60 @@ const GAP_PROMPTS = [
   "Dear Sir or Madam, I am writing to",
 ];
 
-export interface Gap {
-  readonly mean: number;
-  readonly max: number;
-  readonly tokens: number;
+/** Of replies sampled at temperature 1 to a few beginnings of texts. */
+export async function samplerGap(policy: Policy, model: BenchModel): Promise<RolloutGap> {
+  const prompts = await gapPrompts(model);
+  const requests = prompts.map((ids, seed) => ({ ids, seed }));
+  return rolloutGap(policy, requests, { ...greedy(GAP_TOKENS), temperature: 1 });
 }
 
-/** |log-probability from the sampler - the trainer's| over sampled tokens (temperature 1), one by one. */
-export async function samplerGap(policy: Policy, model: BenchModel): Promise<Gap> {
-  const prompts = await gapPrompts(model);
-  const replies = await policy.generate(
-    prompts.map((ids, seed) => ({ ids, seed })),
-    { ...greedy(GAP_TOKENS), temperature: 1 },
+const CANCELLATIONS = 5;
+
+/** Longest time from an abort to the call's end, in ms: in the middle of decoding, and in the middle of a long prompt. */
+export async function cancelTimes(policy: Policy, model: BenchModel, batch: number) {
+  const worst = { decoding: 0, reading: 0 };
+  for (let i = 0; i < CANCELLATIONS; i += 1) {
+    const prompts = casePrompts({ batch, prompt: 32 + i }, model.vocabulary);
+    worst.decoding = Math.max(worst.decoding, await abortedAfter(policy, prompts, (started) => started.tokens));
+    const long = casePrompts({ batch, prompt: 1500 + i }, model.vocabulary);
+    worst.reading = Math.max(worst.reading, await abortedAfter(policy, long, () => delay(100 + 37 * i)));
+  }
+  return worst;
+}
+
+async function abortedAfter(
+  policy: Policy,
+  prompts: readonly number[][],
+  moment: (started: { readonly tokens: Promise<void> }) => Promise<void>,
+): Promise<number> {
+  const abort = new AbortController();
+  let heard = (): void => undefined;
+  const tokens = new Promise<void>((resolve) => {
+    heard = resolve;
+  });
+  const requests = prompts.map((ids, seed) => ({ ids: Int32Array.from(ids), seed }));
+  const running = policy.generate(requests, {
+    ...greedy(500),
+    signal: abort.signal,
+    onTokens: () => {
+      heard();
+      return undefined;
+    },
+  });
+  const ended = running.then(
+    () => performance.now(),
+    () => performance.now(),
   );
-  const pairs = replies.flatMap(({ ids }, i) => onePairPerTwoTokens(prompts[i] as Int32Array, ids));
-  const scores = await policy.scorePairs(pairs);
-  const trainer = scores.flatMap(({ chosen, rejected }) => [chosen.sum, rejected.sum]);
-  const sampler = replies.flatMap(({ logps }) => [...logps]);
-  if (trainer.length !== sampler.length) throw new Error("internal: not one score for each token");
-  const gaps = sampler.map((logp, i) => Math.abs(logp - (trainer[i] as number)));
-  return { mean: gaps.reduce((a, b) => a + b, 0) / gaps.length, max: Math.max(...gaps), tokens: gaps.length };
+  await moment({ tokens });
+  // Not at the border of a run, where the wait is shortest.
+  await delay(30);
+  const asked = performance.now();
+  abort.abort();
+  return (await ended) - asked;
 }
 
 async function gapPrompts({ path, vocabulary }: BenchModel): Promise<Int32Array[]> {
   if (!hasTokenizer(path)) return GAP_PROMPTS.map((_, i) => Int32Array.from(randomIds(i, WARMUP_PROMPT, vocabulary)));
   const tokenizer = await loadTokenizer(path);
   return GAP_PROMPTS.map((text) => withBos(tokenizer.encode(text), tokenizer));
-}
-
-/** The trainer scores sums over labels: with one label a reply, and both replies of a pair, it scores two tokens a pair. */
-export function onePairPerTwoTokens(prompt: Int32Array, reply: Int32Array): TokenizedPair[] {
-  if (reply.length % 2 === 1) throw new Error("internal: expected an even number of tokens");
-  const upTo = (at: number) => {
-    const labels = new Uint8Array(at + 1);
-    labels[at] = 1;
-    return { ids: reply.slice(0, at + 1), labels };
-  };
-  return Array.from({ length: reply.length / 2 }, (_, i) => ({
-    prompt,
-    chosen: upTo(2 * i),
-    rejected: upTo(2 * i + 1),
-  }));
 }

@@ -1,5 +1,5 @@
 /** @file The generation bench: tokens per second of greedy decoding for each weight format, beside its peers where asked. */
-import { openPolicy, type Policy } from "../dist/trainer/index.js";
+import { openPolicy, type Policy, type RolloutGap } from "../dist/trainer/index.js";
 import {
   bytesPerStep,
   type ModelSizes,
@@ -11,8 +11,8 @@ import {
 } from "./generate-figures.js";
 import { type GenerateBenchOptions, parseGenerateOptions, type Weights } from "./generate-options.js";
 import {
+  cancelTimes,
   casePrompts,
-  type Gap,
   type GenerateCase,
   modelSizes,
   ourCase,
@@ -49,7 +49,8 @@ export async function generateBench(args: readonly string[]): Promise<void> {
   );
   /** Before and after each repetition; the best counts. */
   const rates = [await readRate(options.threads)];
-  const gap: Partial<Record<Weights, Gap>> = {};
+  const gap: Partial<Record<Weights, RolloutGap>> = {};
+  const cancelMs: Partial<Record<Weights, Record<string, unknown>>> = {};
   let device = "";
   for (let repeat = 1; repeat <= options.repeats; repeat += 1) {
     for (const weights of options.weights) {
@@ -59,6 +60,7 @@ export async function generateBench(args: readonly string[]): Promise<void> {
           await runCase(one, policy, model, models.get(weights) ?? {}, options);
           say(`${repeat}/${options.repeats} ${caseText(one)}`);
         }
+        if (repeat === options.repeats) cancelMs[weights] = await cancelFigures(policy, model, options);
         // After the cases: scoring opens another session, whose memory is not the sampler's.
         if (options.gap && repeat === options.repeats) gap[weights] = await samplerGap(policy, model);
         device = policy.info.device;
@@ -73,6 +75,7 @@ export async function generateBench(args: readonly string[]): Promise<void> {
   const result = {
     cases: cases.map((of) => caseFigures(of, sizes, bandwidth, options)),
     ...(options.gap && { gap: Object.fromEntries(Object.entries(gap).map(([name, of]) => [name, gapFigures(of)])) }),
+    cancelMs,
     model: model.name,
     newTokens: options.newTokens,
     threads: options.threads,
@@ -186,7 +189,16 @@ const peerFigures = (ours: readonly OurCase[], runs: readonly PeerCase[]) => ({
   sameTokens: rounded(sameTokens(ours[0]?.ids ?? [], runs[0]?.ids ?? []), 3),
 });
 
-const gapFigures = ({ mean, max, tokens }: Gap) => ({
+async function cancelFigures(policy: Policy, model: BenchModel, { batches }: GenerateBenchOptions) {
+  const figures: Record<string, unknown> = {};
+  for (const batch of batches) {
+    const { decoding, reading } = await cancelTimes(policy, model, batch);
+    figures[`batch ${batch}`] = { decoding: rounded(decoding, 0), reading: rounded(reading, 0) };
+  }
+  return figures;
+}
+
+const gapFigures = ({ mean, max, tokens }: RolloutGap) => ({
   mean: Number(mean.toPrecision(3)),
   max: Number(max.toPrecision(3)),
   tokens,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { parseGenerateOptions } from "../../bench/generate-options.js";
-import { casePrompts, onePairPerTwoTokens } from "../../bench/generate-ours.js";
+import { casePrompts } from "../../bench/generate-ours.js";
 
 describe("casePrompts", () => {
   it("begin differently for every row of every case, so that no prefix is in a cache", () => {
@@ -11,16 +11,6 @@ describe("casePrompts", () => {
 
   it("are the same whenever they are asked for", () => {
     expect(casePrompts({ batch: 2, prompt: 8 }, 100)).toEqual(casePrompts({ batch: 2, prompt: 8 }, 100));
-  });
-});
-
-describe("onePairPerTwoTokens", () => {
-  it("labels each token of the reply exactly once, with all that stands before it", () => {
-    const reply = Int32Array.of(7, 8, 9, 10);
-    const pairs = onePairPerTwoTokens(Int32Array.of(1), reply);
-    const labelled = pairs.flatMap(({ chosen, rejected }) => [chosen, rejected]);
-    expect(labelled.map(({ ids }) => [...ids])).toEqual([[7], [7, 8], [7, 8, 9], [7, 8, 9, 10]]);
-    expect(labelled.map(({ labels }) => [...labels])).toEqual([[1], [0, 1], [0, 0, 1], [0, 0, 0, 1]]);
   });
 });
 

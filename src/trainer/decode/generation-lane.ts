@@ -4,7 +4,7 @@ import type { Program } from "../runtime/index.js";
 import { type DecodeResult, runDecode } from "./decode-run.js";
 import { type GenerationRow, takeToken } from "./generation-row.js";
 import { cacheShape, KeyValueCache, PAGE_TOKENS, TAIL_SLOTS } from "./kv-cache.js";
-import { type PageKey, PrefixCache, pageKey } from "./prefix-cache.js";
+import { type PageKey, type PrefixCache, pageKey } from "./prefix-cache.js";
 import type { RopeRows } from "./rope-rows.js";
 
 /** Rows decoded together. More rows share each read of the weights; beyond this the cache costs more than it saves. */
@@ -21,7 +21,8 @@ const PIECE_STEP = 16;
 export interface LaneOptions {
   /** Tokens of a row between two looks at messages, at most; for measurements and tests. */
   readonly maxChunk?: number | undefined;
-  readonly prefixCache?: boolean | undefined;
+  /** Pages of earlier prompts, shared by all lanes; undefined: nothing is found again. */
+  readonly prefixes?: PrefixCache | undefined;
   /**
    * Rows of a run at least, 1 or 2. Where all weights are trained they are no constants, and ONNX Runtime multiplies a single
    * row by another kernel than many: then a row that is alone runs beside a copy of itself.
@@ -59,7 +60,6 @@ export class GenerationLane {
   /** In the order of the cache's rows. */
   private readonly active: Active[] = [];
   private cache: KeyValueCache;
-  private readonly prefixes: PrefixCache | undefined;
   private readonly decodeMs = new Pace(60);
   private readonly readMs = new Pace(2);
   private lastDecode = performance.now();
@@ -70,9 +70,10 @@ export class GenerationLane {
     readonly theta: Float32Array,
     private readonly options: LaneOptions,
     private readonly ropes: RopeRows,
+    /** Begins the names of this lane's pages, which hold for its weights alone. */
+    private readonly root: PageKey,
   ) {
     this.cache = new KeyValueCache(cacheShape(config));
-    this.prefixes = options.prefixCache === false ? undefined : new PrefixCache();
   }
 
   get isIdle(): boolean {
@@ -121,7 +122,7 @@ export class GenerationLane {
       this.waiting.shift();
       const cache = new KeyValueCache(shape, 0);
       cache.addRow();
-      this.pending.push({ ...next, cache, done: 0, key: "" });
+      this.pending.push({ ...next, cache, done: 0, key: this.root });
     }
   }
 
@@ -143,7 +144,7 @@ export class GenerationLane {
     for (const pending of this.pending) {
       this.reuse(pending);
       const { count, time } = pieceOf(pending);
-      const key = count === PAGE_TOKENS && this.prefixes !== undefined ? keyOf(pending) : undefined;
+      const key = count === PAGE_TOKENS && this.options.prefixes !== undefined ? keyOf(pending) : undefined;
       if (length === 0) length = time;
       if (time !== length || (key !== undefined && keys.has(key))) continue;
       if (group.length > 0 && (group.length + 1) * time > tokens) break;
@@ -155,10 +156,10 @@ export class GenerationLane {
 
   /** Takes the pages that are known, but for the prompt's last token: that one gives the first new token. */
   private reuse(pending: Pending): void {
-    if (this.prefixes === undefined) return;
+    if (this.options.prefixes === undefined) return;
     while (pending.done + PAGE_TOKENS < pending.row.request.ids.length) {
       const key = keyOf(pending);
-      const page = this.prefixes.get(key);
+      const page = this.options.prefixes.get(key);
       if (page === undefined) return;
       pending.cache.putPage(0, pending.done, page);
       pending.done += PAGE_TOKENS;
@@ -207,9 +208,9 @@ export class GenerationLane {
     const { cache, done } = pending;
     cache.reserve(done + count);
     cache.append(0, fresh, index, count, done);
-    if (count === PAGE_TOKENS && this.prefixes !== undefined) {
+    if (count === PAGE_TOKENS && this.options.prefixes !== undefined) {
       const key = keyOf(pending);
-      this.prefixes.put(key, cache.page(0, done, PAGE_TOKENS));
+      this.options.prefixes.put(key, cache.page(0, done, PAGE_TOKENS));
       pending.key = key;
     }
     pending.done += count;

@@ -19,6 +19,7 @@ export class GenerationQueue {
   private readonly lanes = new Map<string, GenerationLane>();
   private readonly calls = new Set<Call>();
   private readonly ropes: RopeRows;
+  private lanesMade = 0;
   private driving = false;
 
   constructor(
@@ -58,7 +59,8 @@ export class GenerationQueue {
   private laneOf(program: Program, weights: string, theta: Float32Array): GenerationLane {
     const known = this.lanes.get(weights);
     if (known?.theta === theta && known.program === program) return known;
-    const lane = new GenerationLane(program, this.config, theta, this.options, this.ropes);
+    this.lanesMade += 1;
+    const lane = new GenerationLane(program, this.config, theta, this.options, this.ropes, `lane ${this.lanesMade}`);
     this.lanes.set(weights, lane);
     return lane;
   }

@@ -14,7 +14,7 @@ export const pageKey = (before: PageKey, ids: Int32Array): PageKey =>
     .update(new Uint8Array(ids.buffer, ids.byteOffset, ids.byteLength))
     .digest("base64");
 
-/** Keeps the pages that were used last. It belongs to one set of weights. */
+/** Keeps the pages that were used last. Names must tell sets of weights apart. */
 export class PrefixCache {
   private readonly pages = new Map<PageKey, Page>();
   private bytes = 0;

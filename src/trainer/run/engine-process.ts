@@ -48,6 +48,7 @@ async function answer(id: number, call: EngineCall): Promise<unknown> {
     case "markReference":
       return opened().markReference();
     case "generate":
+      ended.set(id, new Set());
       return opened().generate(call.requests, call.options, {
         isCancelled: () => cancelled.has(id),
         isEnded: (request) => ended.get(id)?.has(request) ?? false,
@@ -114,7 +115,7 @@ process.on("message", (message: ToEngine) => {
       cancelled.add(message.id);
       break;
     case "end":
-      ended.set(message.id, (ended.get(message.id) ?? new Set()).add(message.request));
+      ended.get(message.id)?.add(message.request);
       break;
     case "call":
       waiting.push(message);

@@ -13,7 +13,7 @@ export interface RolloutGap {
 export async function rolloutGap(
   policy: Policy,
   requests: readonly GenerateRequest[],
-  options: GenerateOptions & { readonly adapter?: "on" | "off" },
+  options: Omit<GenerateOptions, "adapter"> & { readonly adapter?: "on" | "off" },
 ): Promise<RolloutGap> {
   if (policy.scoreTexts === undefined) throw new Error("this policy cannot score single tokens");
   const generations = await policy.generate(requests, options);

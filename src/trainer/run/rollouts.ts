@@ -1,7 +1,7 @@
 /** @file Sampling inside the engine process: which weights, under which adapter, and the rows that are under way. */
 import type { CheckpointDir } from "../checkpoint/index.js";
 import type { GenerateHooks } from "../decode/index.js";
-import { GenerationQueue } from "../decode/index.js";
+import { GenerationQueue, PrefixCache } from "../decode/index.js";
 import type { ThetaLayout } from "../model/index.js";
 import type {
   GenerateRequest,
@@ -48,7 +48,11 @@ export class Rollouts {
   ) {
     const { maxChunk, prefixCache } = policy.generation ?? {};
     const minRows = policy.trainable.kind === "full" ? 2 : 1;
-    this.queue = new GenerationQueue(config, adapters.vocabulary, { maxChunk, prefixCache, minRows });
+    this.queue = new GenerationQueue(config, adapters.vocabulary, {
+      maxChunk,
+      minRows,
+      prefixes: prefixCache === false ? undefined : new PrefixCache(),
+    });
   }
 
   /** Reads the adapters; weights and program are opened when something is sampled. */
