@@ -125,11 +125,12 @@ export class KeyValueCache {
     for (let done = 0; done < tokens; done += run) {
       this.eachHead((tensor, head) => {
         const start = (((trips === 1 ? 0 : done) * batch + from) * heads + head) * time * headDim;
-        const source = (fresh.tensors[tensor] as Float32Array).subarray(start, start + run * headDim);
+        const source = fresh.tensors[tensor] as Float32Array;
         const past = this.at(this.room, row, head) + (position + done) * headDim;
-        (this.pasts[tensor] as Float32Array).set(source, past);
+        copy(source, start, this.pasts[tensor] as Float32Array, past, run * headDim);
         if (slot === undefined) return;
-        (this.tails[tensor] as Float32Array).set(source, this.at(this.slots, row, head) + (slot + done) * headDim);
+        const tail = this.at(this.slots, row, head) + (slot + done) * headDim;
+        copy(source, start, this.tails[tensor] as Float32Array, tail, run * headDim);
       });
     }
   }
@@ -197,4 +198,13 @@ export class KeyValueCache {
     this.space = space;
     this.room = room;
   }
+}
+
+/** A view of a few numbers costs more than the numbers. */
+function copy(from: Float32Array, start: number, to: Float32Array, at: number, count: number): void {
+  if (count > 256) {
+    to.set(from.subarray(start, start + count), at);
+    return;
+  }
+  for (let i = 0; i < count; i += 1) to[at + i] = from[start + i] as number;
 }
