@@ -45,6 +45,8 @@ interface Pending {
   done: number;
   /** Name of the pages read so far. */
   key: PageKey;
+  /** Name of the next page, once somebody asked for it. */
+  nextKey?: PageKey | undefined;
 }
 
 interface Active {
@@ -158,12 +160,11 @@ export class GenerationLane {
   private reuse(pending: Pending): void {
     if (this.options.prefixes === undefined) return;
     while (pending.done + PAGE_TOKENS < pending.row.request.ids.length) {
-      const key = keyOf(pending);
-      const page = this.options.prefixes.get(key);
+      const page = this.options.prefixes.get(keyOf(pending));
       if (page === undefined) return;
       pending.cache.putPage(0, pending.done, page);
+      turnPage(pending);
       pending.done += PAGE_TOKENS;
-      pending.key = key;
     }
   }
 
@@ -209,9 +210,10 @@ export class GenerationLane {
     cache.reserve(done + count);
     cache.append(0, fresh, index, count, done);
     if (count === PAGE_TOKENS && this.options.prefixes !== undefined) {
-      const key = keyOf(pending);
-      this.options.prefixes.put(key, cache.page(0, done, PAGE_TOKENS));
-      pending.key = key;
+      turnPage(pending);
+      if (!this.options.prefixes.has(pending.key)) {
+        this.options.prefixes.put(pending.key, cache.page(0, done, PAGE_TOKENS));
+      }
     }
     pending.done += count;
   }
@@ -287,8 +289,17 @@ function pieceOf({ row, done }: Pending): Piece {
   return { count, time: Math.ceil(count / PIECE_STEP) * PIECE_STEP, isLast: count === left };
 }
 
-const keyOf = ({ row, done, key }: Pending): PageKey =>
-  pageKey(key, row.request.ids.subarray(done, done + PAGE_TOKENS));
+function keyOf(pending: Pending): PageKey {
+  const { row, done, key } = pending;
+  pending.nextKey ??= pageKey(key, row.request.ids.subarray(done, done + PAGE_TOKENS));
+  return pending.nextKey;
+}
+
+/** The next page is read, or found. */
+function turnPage(pending: Pending): void {
+  pending.key = keyOf(pending);
+  pending.nextKey = undefined;
+}
 
 const unsampled = ({ row }: Pending): GenerationRow => ({
   ...row,

@@ -17,7 +17,7 @@ export interface GenerationRow {
   readonly request: GenerateRequest;
   /** Of its call. */
   readonly index: number;
-  readonly sampling: Required<Omit<SamplingParameters, "maxNewTokens">> & { readonly maxNewTokens: number };
+  readonly sampling: Required<SamplingParameters>;
   readonly ids: number[];
   readonly logps: number[];
   finish?: "stop" | "length";

@@ -12,6 +12,11 @@ export interface KeyValue {
   readonly value: Value;
 }
 
+/** Of the new tokens; where a layer decodes, also its tail with them in it. */
+export interface NewKeyValue extends KeyValue {
+  readonly tail?: KeyValue;
+}
+
 /** What a layer keeps of earlier tokens while it decodes. */
 export interface LayerCache {
   /** All before the tail, [batch, kv heads, past, head dim]: read where it lies. */
@@ -59,7 +64,7 @@ export function attention(
   x: Value,
   { positions, tables, bias }: AttentionContext,
   cache?: LayerCache,
-): { readonly y: Value; readonly present: KeyValue & { readonly tail?: KeyValue } } {
+): { readonly y: Value; readonly present: NewKeyValue } {
   const [batch, time] = x.shape as readonly [Dim, Dim];
   const { numAttentionHeads, numKeyValueHeads, headDim, qkvBias } = config;
   const [q, k, v] = linears(g, parameters, module, QKV, x, qkvBias) as readonly [Value, Value, Value];

@@ -1,7 +1,7 @@
 /** @file A pre-norm decoder of any family that ModelConfig describes: token ids to hidden rows. */
 import type { LayerConfig, ModelConfig } from "../checkpoint/types.js";
 import type { GraphBuilder, Value } from "../graph/index.js";
-import { type AttentionContext, attention, groupedBias, type KeyValue, type LayerCache } from "./attention.js";
+import { type AttentionContext, attention, groupedBias, type LayerCache, type NewKeyValue } from "./attention.js";
 import { embed } from "./head.js";
 import { mlp } from "./mlp.js";
 import type { Parameters } from "./parameters.js";
@@ -29,10 +29,10 @@ export function decoder(
   config: ModelConfig,
   parameters: Parameters,
   inputs: DecoderInputs,
-): { readonly hidden: Value; readonly present: readonly (KeyValue & { readonly tail?: KeyValue })[] } {
+): { readonly hidden: Value; readonly present: readonly NewKeyValue[] } {
   const contextOf = layerContexts(g, config, inputs);
   const norm = (module: string, x: Value): Value => rmsNorm(g, config, parameters, module, x);
-  const present: (KeyValue & { readonly tail?: KeyValue })[] = [];
+  const present: NewKeyValue[] = [];
   let x = g.scale(embed(g, config, parameters, inputs.ids), config.embeddingScale);
   config.layers.forEach((layer, i) => {
     const module = `model.layers.${i}`;

@@ -17,7 +17,7 @@ export {
   tokenRowsName,
 } from "./parameters.js";
 export type { ProgramSource } from "./program-source.js";
-export { inverseFrequencies, type RotaryAngles, ropeTables, rotaryAngles } from "./rotary.js";
+export { inverseFrequencies, type RotaryAngles, rotaryAngles } from "./rotary.js";
 export { type SampledTokens, type SamplerInputs, sampleTokens } from "./sampler.js";
 export { type LoraSpec, loraScale, type TrainableSpec } from "./trainable.js";
 export { cachedVisibility, type DecodingRows, packedVisibility, type Visibility } from "./visibility.js";

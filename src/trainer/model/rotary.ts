@@ -23,20 +23,11 @@ export function rotaryAngles(
   order: Value,
   dtype: FloatDType,
 ): RotaryAngles {
-  return { positions: g.cast(positions, "int64"), tables: ropeTables(g, config, order, dtype) };
-}
-
-/** Tables of all ropes of a model, in the dtype of its layers. */
-export function ropeTables(
-  g: GraphBuilder,
-  { ropes, headDim }: ModelConfig,
-  order: Value,
-  dtype: FloatDType,
-): readonly RotaryTables[] {
-  return ropes.map((rope) => {
-    const { cos, sin } = rotaryTables(g, rope, headDim, order);
+  const tables = config.ropes.map((rope) => {
+    const { cos, sin } = rotaryTables(g, rope, config.headDim, order);
     return { cos: g.cast(cos, dtype), sin: g.cast(sin, dtype) };
   });
+  return { positions: g.cast(positions, "int64"), tables };
 }
 
 /** Angle per position of each pair of dims: theta^(-2i/d), stretched by the scaling that the config asks for. */
