@@ -1,11 +1,12 @@
 /** @file The parent's end of an embedding process: calls and their answers, and its end. */
-import { type ChildProcess, fork } from "node:child_process";
-import { fileURLToPath } from "node:url";
+import { CallProcess, toldError } from "../runtime/index.js";
 import type { EmbedCall, FromEmbedProcess, ToEmbedProcess } from "./embed-protocol.js";
 
-const ENTRY = fileURLToPath(new URL("./embed-process.js", import.meta.url));
-/** A session lets go of its memory in well under this; after it the process is killed. */
-const CLOSE_GRACE_MS = 2000;
+const WORDS = {
+  name: "the embedding process",
+  advice: "; the next call starts another",
+  closed: "the embedder was closed",
+};
 
 interface Pending {
   readonly resolve: (vectors: readonly Float32Array[]) => void;
@@ -13,64 +14,28 @@ interface Pending {
 }
 
 export class EmbedRemote {
-  private readonly child: ChildProcess;
-  private readonly pending = new Map<number, Pending>();
-  private readonly exited: Promise<void>;
-  private nextId = 1;
-  private gone: Error | undefined;
-
-  constructor() {
-    // Its stdout joins stderr: stdout of this process may carry a protocol.
-    this.child = fork(ENTRY, { serialization: "advanced", stdio: ["ignore", 2, 2, "ipc"], execArgv: [] });
-    this.child.on("message", (message) => this.receive(message as FromEmbedProcess));
-    this.exited = new Promise((resolve) => {
-      this.child.once("exit", (code, signal) => {
-        this.end(
-          new Error(`the embedding process ended (${signal ?? `exit code ${code}`}); the next call starts another`),
-        );
-        resolve();
-      });
-      this.child.once("error", (cause) => {
-        this.end(new Error(`the embedding process could not be started: ${cause.message}`, { cause }));
-        resolve();
-      });
-    });
-  }
+  private readonly process = new CallProcess<ToEmbedProcess, FromEmbedProcess, Pending>(
+    new URL("./embed-process.js", import.meta.url),
+    WORDS,
+    (message, { resolve, reject }) => {
+      if (message.kind === "result") resolve(message.vectors);
+      else reject(toldError(message));
+      return true;
+    },
+  );
 
   get ended(): boolean {
-    return this.gone !== undefined;
+    return this.process.gone !== undefined;
   }
 
   call(call: EmbedCall): Promise<readonly Float32Array[]> {
-    if (this.gone !== undefined) return Promise.reject(this.gone);
-    const id = this.nextId;
-    this.nextId += 1;
+    if (this.process.gone !== undefined) return Promise.reject(this.process.gone);
     return new Promise((resolve, reject) => {
-      this.pending.set(id, { resolve, reject });
-      const message: ToEmbedProcess = { id, call };
-      if (this.child.connected) this.child.send(message);
+      this.process.send({ id: this.process.enter({ resolve, reject }), call });
     });
   }
 
-  private receive(message: FromEmbedProcess): void {
-    const pending = this.pending.get(message.id);
-    this.pending.delete(message.id);
-    if (message.kind === "result") pending?.resolve(message.vectors);
-    else pending?.reject(Object.assign(new Error(message.message), { name: message.name }));
-  }
-
-  private end(reason: Error): void {
-    this.gone ??= reason;
-    for (const { reject } of this.pending.values()) reject(this.gone);
-    this.pending.clear();
-  }
-
-  /** Ends the process: by closing its channel, by force after a grace time. */
-  async close(): Promise<void> {
-    this.gone ??= new Error("the embedder was closed");
-    if (this.child.connected) this.child.disconnect();
-    const timer = setTimeout(() => this.child.kill("SIGKILL"), CLOSE_GRACE_MS);
-    await this.exited;
-    clearTimeout(timer);
+  close(): Promise<void> {
+    return this.process.close();
   }
 }

@@ -1,6 +1,5 @@
 /** @file The async face of the engine process: a Policy whose work happens elsewhere, so that the caller stays responsive. */
-import { type ChildProcess, fork } from "node:child_process";
-import { fileURLToPath } from "node:url";
+import { CallProcess, toldError } from "../runtime/index.js";
 import type { LabelledTokens, TokenizedPair } from "../text/types.js";
 import type { EngineCall, FromEngine, ToEngine } from "./engine-protocol.js";
 import type {
@@ -18,10 +17,6 @@ import type {
   TokenChunk,
   TrainBatch,
 } from "./policy.js";
-
-const ENTRY = fileURLToPath(new URL("./engine-process.js", import.meta.url));
-/** A session lets go of its memory in well under this; after it the process is killed. */
-const CLOSE_GRACE_MS = 2000;
 
 interface Pending {
   readonly resolve: (value: unknown) => void;
@@ -45,88 +40,66 @@ export async function openPolicy(options: PolicyOptions): Promise<Policy> {
   }
 }
 
+const WORDS = {
+  name: "the engine process",
+  advice: ". Continue from the last checkpoint.",
+  closed: "the policy was closed",
+};
+
 class Engine {
-  private readonly child: ChildProcess;
-  private readonly pending = new Map<number, Pending>();
-  private readonly exited: Promise<void>;
-  private nextId = 1;
-  private gone: Error | undefined;
   /** As the engine's last answer had it. */
   info: PolicyInfo | undefined;
-
-  constructor() {
-    // The engine's stdout joins stderr: stdout of this process may carry a protocol.
-    this.child = fork(ENTRY, { serialization: "advanced", stdio: ["ignore", 2, 2, "ipc"], execArgv: [] });
-    this.child.on("message", (message) => this.receive(message as FromEngine));
-    this.exited = new Promise((resolve) => {
-      this.child.once("exit", (code, signal) => {
-        this.gone ??= new Error(
-          `the engine process ended (${signal ?? `exit code ${code}`}). Continue from the last checkpoint.`,
-        );
-        for (const { reject } of this.pending.values()) reject(this.gone);
-        this.pending.clear();
-        resolve();
-      });
-    });
-    this.child.once("error", (cause) => {
-      this.gone = new Error(`the engine process could not be started: ${cause.message}`, { cause });
-    });
-  }
+  private readonly process = new CallProcess<ToEngine, FromEngine, Pending>(
+    new URL("./engine-process.js", import.meta.url),
+    WORDS,
+    (message, pending) => this.hear(message, pending),
+  );
 
   call(call: EngineCall, signal?: AbortSignal, listeners: Listeners = {}): Promise<unknown> {
-    if (this.gone !== undefined) return Promise.reject(this.gone);
+    if (this.process.gone !== undefined) return Promise.reject(this.process.gone);
     if (signal?.aborted) return Promise.reject(signal.reason as Error);
-    const id = this.nextId;
-    this.nextId += 1;
     return new Promise((resolve, reject) => {
-      const cancel = (): void => this.send({ kind: "cancel", id });
       const settle =
         <T>(then: (value: T) => void) =>
         (value: T): void => {
           signal?.removeEventListener("abort", cancel);
           then(value);
         };
-      signal?.addEventListener("abort", cancel, { once: true });
-      this.pending.set(id, {
+      const id = this.process.enter({
         resolve: settle(resolve),
         reject: settle((error: Error) => reject(signal?.aborted ? (signal.reason as Error) : error)),
         ...listeners,
       });
+      const cancel = (): void => this.send({ kind: "cancel", id });
+      signal?.addEventListener("abort", cancel, { once: true });
       this.send({ kind: "call", id, call });
     });
   }
 
   send(message: ToEngine): void {
-    if (this.child.connected) this.child.send(message);
+    this.process.send(message);
   }
 
-  private receive(message: FromEngine): void {
-    const pending = this.pending.get(message.id);
-    if (pending === undefined) return;
-    if (message.kind === "progress") {
-      pending.onProgress?.(message.finished, message.total);
-      return;
-    }
-    if (message.kind === "tokens") {
-      pending.onTokens?.(message.chunk, message.id);
-      return;
-    }
-    this.pending.delete(message.id);
-    if (message.kind === "error") {
-      pending.reject(Object.assign(new Error(message.message), { name: message.name }));
-      return;
-    }
-    this.info = message.info;
-    pending.resolve(message.value);
+  close(): Promise<void> {
+    return this.process.close();
   }
 
-  /** Ends the process: by closing its channel, by force after a grace time. */
-  async close(): Promise<void> {
-    this.gone ??= new Error("the policy was closed");
-    if (this.child.connected) this.child.disconnect();
-    const timer = setTimeout(() => this.child.kill("SIGKILL"), CLOSE_GRACE_MS);
-    await this.exited;
-    clearTimeout(timer);
+  private hear(message: FromEngine, { resolve, reject, onProgress, onTokens }: Pending): boolean {
+    switch (message.kind) {
+      case "progress":
+        onProgress?.(message.finished, message.total);
+        return false;
+      case "tokens":
+        onTokens?.(message.chunk, message.id);
+        return false;
+      case "error":
+        reject(toldError(message));
+        return true;
+      case "result":
+        this.info = message.info;
+        resolve(message.value);
+        return true;
+    }
   }
 }
 

@@ -1,4 +1,5 @@
 /** @file The door of the runtime room. */
+export { CallProcess, toldError } from "./call-process.js";
 export { type ChosenDevice, type Device, type DeviceChoice, resolveDevice } from "./device.js";
 export { type DeviceReport, type DeviceStatus, deviceReport } from "./device-report.js";
 export { type ChosenPrecision, choosePrecision, type Precision, type PrecisionChoice } from "./precision.js";

@@ -117,9 +117,9 @@ it("refuses calls once it is closed, and gives up opening when it is told to", a
 
 it("fails the calls of a process that dies, and starts another for the next", async () => {
   const embedder = await openEmbedder({ model: tinyBert("cls"), threads: 1 });
-  const { remote } = embedder as unknown as { remote: { child: { kill(signal: string): void } } };
+  const { remote } = embedder as unknown as { remote: { process: { child: { kill(signal: string): void } } } };
   const lost = embedder.embed(["a"]);
-  remote.child.kill("SIGKILL");
+  remote.process.child.kill("SIGKILL");
   await expect(lost).rejects.toThrow("the embedding process ended (SIGKILL); the next call starts another");
   expect(await embedder.embed(["a"])).toHaveLength(1);
   await embedder.close();

@@ -133,7 +133,8 @@ describe("a policy", () => {
 
   it("says so when its process dies, and rejects what was under way", async () => {
     const doomed = await open();
-    const child = (doomed as unknown as { engine: { child: { kill(signal: string): void } } }).engine.child;
+    const { engine } = doomed as unknown as { engine: { process: { child: { kill(signal: string): void } } } };
+    const { child } = engine.process;
     const running = doomed.generate([{ ids: prompt(1), seed: 1 }], {
       maxNewTokens: 300,
       temperature: 1,
