@@ -1,5 +1,6 @@
 // Prints a line a source file, "src/path  sentence", from each file's @file comment: the file tree of docs/architecture.md.
-import { readdirSync, readFileSync } from "node:fs";
+// With --write it puts them there.
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 const root = new URL("../", import.meta.url).pathname;
@@ -8,10 +9,18 @@ const files = readdirSync(join(root, "src"), { recursive: true })
   .filter((path) => path.endsWith(".ts"))
   .sort();
 const width = Math.max(...files.map((file) => file.length));
-for (const file of files) {
+const lines = files.map((file) => {
   const text = readFileSync(join(root, file), "utf8");
   const [, sentence] = /@file\s+([\s\S]*?)\s*\*\//.exec(text) ?? [];
   if (sentence === undefined) throw new Error(`${file} has no @file comment`);
   const flat = sentence.replaceAll(/\s*\n\s*\*?\s*/g, " ");
-  process.stdout.write(`${file.padEnd(width)}  ${flat}\n`);
-}
+  return `${file.padEnd(width)}  ${flat}\n`;
+});
+if (process.argv.includes("--write")) {
+  const page = join(root, "docs/architecture.md");
+  const text = readFileSync(page, "utf8");
+  writeFileSync(
+    page,
+    text.replace(/(```\n)src\/[\s\S]*?(```)/, (_, open, close) => open + lines.join("") + close),
+  );
+} else process.stdout.write(lines.join(""));

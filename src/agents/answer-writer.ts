@@ -8,6 +8,8 @@ import type { WriterOptions } from "./task-generator.js";
 export interface WrittenAnswer {
   /** The inside of a thinking section, without delimiters. */
   readonly thinking: string;
+  /** The inside of a reflection section, where one was asked for. */
+  readonly reflection?: string;
   readonly answer: string;
   /** What the agent retrieved for the question: the enrichment. */
   readonly passages: readonly ScoredPassage[];
@@ -25,13 +27,28 @@ const answerSchema = z
   })
   .meta({ title: "submit-answer", description: "Hands in the thinking and the answer." });
 
-export async function createAnswerWriter(options: WriterOptions): Promise<AnswerWriter> {
-  const { system } = writeAnswerPrompt({ question: "", passages: [] });
-  const agent = await createStructuredAgent({ ...options, system, schema: answerSchema });
+const reflectedSchema = answerSchema
+  .extend({ reflection: z.string().trim().min(1).describe("The look back at the thinking, without delimiters") })
+  .meta({ title: "submit-answer", description: "Hands in the thinking, the reflection and the answer." });
+
+export interface AnswerWriterOptions extends WriterOptions {
+  /** Asks for a reflection section between thinking and answer; default false. */
+  readonly reflection?: boolean;
+}
+
+export async function createAnswerWriter(options: AnswerWriterOptions): Promise<AnswerWriter> {
+  const { reflection = false } = options;
+  const { system } = writeAnswerPrompt({ question: "", passages: [], reflection });
+  const schema = reflection ? reflectedSchema : answerSchema;
+  const agent = await createStructuredAgent<z.infer<typeof answerSchema> & { reflection?: string }>({
+    ...options,
+    system,
+    schema,
+  });
   return {
     modelName: agent.modelName,
     async write(input, signal) {
-      const { value, passages } = await agent.run(writeAnswerPrompt(input).user, signal);
+      const { value, passages } = await agent.run(writeAnswerPrompt({ ...input, reflection }).user, signal);
       return { ...value, passages };
     },
   };

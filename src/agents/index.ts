@@ -1,40 +1,21 @@
 /** @file The door of the agents. LangChain is loaded by what needs it, when it is first called. */
 
 import type { PassageStore } from "./corpus/types.js";
-import type { Evidence, ThinkingScorer } from "./critic.js";
 import type { RevisionOptions } from "./environments/index.js";
 import type { EngineChatModel, EngineChatModelFields, OpenEngineChatModelOptions } from "./models/engine-chat-model.js";
 import type { EngineEmbeddings, OpenEngineEmbeddingsOptions } from "./models/engine-embeddings.js";
 import type { ProgrammaticChatModel } from "./models/programmatic-chat-model.js";
 import type { WorldTeacherOptions } from "./models/world-teacher.js";
+import type { Evidence, ThinkingScorer } from "./reasoning/critic.js";
 
-export {
-  type ChosenDraft,
-  completePairs,
-  createPairMakers,
-  type DraftOptions,
-  type DraftOutcome,
-  makeDrafts,
-  makePreferencePair,
-  type PairContext,
-  type PairMakers,
-  type PairTask,
-  type RejectedOptions,
-} from "./answer-pair.js";
 export { type AnswerWriter, createAnswerWriter, type WrittenAnswer } from "./answer-writer.js";
 export type { Embedder, Passage, PassageStore, ScoredPassage } from "./corpus/types.js";
 export {
-  type Critic,
-  type CriticOptions,
-  type Critique,
-  createCritic,
-  type Evidence,
-  nearestEvidence,
-  supportScore,
-  type ThinkingScorer,
-} from "./critic.js";
-export { type EvaluationOptions, evaluateQuestions, pairedInterval, preferenceAccuracy } from "./evaluation.js";
-export type { AccuracyByType, EvaluationResult, SelfTeachingEvent } from "./events.js";
+  type EvaluationOptions,
+  evaluateQuestions,
+  pairedInterval,
+  preferenceAccuracy,
+} from "./evaluation/evaluation.js";
 export type {
   EngineChatModel,
   EngineChatModelFields,
@@ -47,12 +28,22 @@ export type {
 } from "./models/engine-embeddings.js";
 export type { EngineCallOptions, EngineSettings } from "./models/engine-settings.js";
 export {
+  type Critic,
+  type CriticOptions,
+  type Critique,
+  createCritic,
+  type Evidence,
+  nearestEvidence,
+  supportScore,
+  type ThinkingScorer,
+} from "./reasoning/critic.js";
+export {
   type ReasoningContext,
   type ReasoningPlan,
   type ReasoningResult,
   type ReasoningRound,
   recursiveReason,
-} from "./recursive-reasoning.js";
+} from "./reasoning/recursive-reasoning.js";
 export {
   DEFAULT_PASSAGES,
   MOST_PASSAGES,
@@ -62,21 +53,35 @@ export {
   retrieveContextTool,
   retrieveRequestSchema,
 } from "./retrieve-context.js";
+export { type Reply, type ReplyOptions, replies, type Sampling, type Student, type StudentTurn } from "./student.js";
+export { createTaskGenerator, type GeneratedTask, type TaskGenerator, type WriterOptions } from "./task-generator.js";
+export {
+  type ChosenDraft,
+  completePairs,
+  createPairMakers,
+  type DraftOptions,
+  type DraftOutcome,
+  makeDrafts,
+  makePreferencePair,
+  type PairContext,
+  type PairMakers,
+  type PairTask,
+  type RejectedOptions,
+} from "./teaching/answer-pair.js";
+export type { AccuracyByType, EvaluationResult, SelfTeachingEvent } from "./teaching/events.js";
 export {
   type SelfTeachingContext,
   type SelfTeachingPlan,
   type SelfTeachingSummary,
   selfTeach,
-} from "./self-teaching.js";
-export { type Reply, type ReplyOptions, replies, type Sampling, type Student, type StudentTurn } from "./student.js";
-export { createTaskGenerator, type GeneratedTask, type TaskGenerator, type WriterOptions } from "./task-generator.js";
+} from "./teaching/self-teaching.js";
 export {
   type ReplaySupplier,
   type TrainedStep,
   type TrainingContext,
   type TrainingPlan,
   trainOnPairs,
-} from "./train-on-pairs.js";
+} from "./teaching/train-on-pairs.js";
 
 /** The materials world's teacher. */
 export async function loadWorldTeacher(options: WorldTeacherOptions): Promise<ProgrammaticChatModel> {

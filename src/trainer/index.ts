@@ -127,6 +127,7 @@ export {
   parseSupervised,
   preferencePairSchema,
   prefilledThinking,
+  REFLECT,
   type ReplyMask,
   type RowProblem,
   readPreferences,

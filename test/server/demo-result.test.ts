@@ -1,6 +1,6 @@
 /** @file The result of a run: what is counted, and the interval of the change, worked out by hand. */
 import { describe, expect, it } from "vitest";
-import type { SelfTeachingEvent } from "../../src/agents/events.js";
+import type { SelfTeachingEvent } from "../../src/agents/teaching/events.js";
 import {
   accuracyChange,
   changesByType,

@@ -1,6 +1,5 @@
 /** @file The materials world's retrieval critic as a chat model, and the evidence that it judges by. */
 import type { Passage, PassageStore } from "../corpus/types.js";
-import type { Evidence, ThinkingScorer } from "../critic.js";
 import {
   critique,
   followUpQuery,
@@ -10,6 +9,7 @@ import {
   scoreThinking,
 } from "../environments/index.js";
 import { readAnswers, readSection } from "../prompts.js";
+import type { Evidence, ThinkingScorer } from "../reasoning/critic.js";
 import { allPassages, type JobReply, type JobTurn, ProgrammaticChatModel } from "./programmatic-chat-model.js";
 
 /** With `assisted` it may write the sentence that names the class: an upper bound, named so in provenance. */

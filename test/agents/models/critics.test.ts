@@ -1,8 +1,8 @@
 /** @file The critics behind the agents: what is supported stays, what is not is replaced, and the answer is not written. */
 import { expect, test } from "vitest";
-import { createCritic, nearestEvidence, supportScore } from "../../../src/agents/critic.js";
 import { createTextCritic } from "../../../src/agents/models/text-critic.js";
 import { createWorldCritic } from "../../../src/agents/models/world-critic.js";
+import { createCritic, nearestEvidence, supportScore } from "../../../src/agents/reasoning/critic.js";
 import { sentences } from "../../../src/agents/support.js";
 import { NACRE, passage, smallStore } from "../scripted-student.js";
 

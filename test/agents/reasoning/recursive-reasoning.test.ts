@@ -1,16 +1,16 @@
 /** @file Recursive reasoning: rounds are scored, the best one wins, and it stops when nothing is gained. */
 import { expect, test } from "vitest";
-import { ingestDocuments } from "../../src/agents/corpus/index.js";
-import { type Critic, createCritic, type ThinkingScorer } from "../../src/agents/critic.js";
-import { createMaterialsWorld } from "../../src/agents/environments/index.js";
-import { createWorldCritic, worldEvidence, worldScore } from "../../src/agents/models/world-critic.js";
+import { ingestDocuments } from "../../../src/agents/corpus/index.js";
+import { createMaterialsWorld } from "../../../src/agents/environments/index.js";
+import { createWorldCritic, worldEvidence, worldScore } from "../../../src/agents/models/world-critic.js";
+import { type Critic, createCritic, type ThinkingScorer } from "../../../src/agents/reasoning/critic.js";
 import {
   type ReasoningPlan,
   type ReasoningResult,
   type ReasoningRound,
   recursiveReason,
-} from "../../src/agents/recursive-reasoning.js";
-import { scriptedStudent, smallStore } from "./scripted-student.js";
+} from "../../../src/agents/reasoning/recursive-reasoning.js";
+import { scriptedStudent, smallStore } from "../scripted-student.js";
 
 const plan: ReasoningPlan = {
   question: "Why?",

@@ -1,9 +1,9 @@
 /** @file Held-out measures: verified accuracy, preference accuracy, and the interval of a paired difference. */
-import { type Policy, PROMPT_SUFFIX, type TokenizedPair } from "../trainer/index.js";
+import { type Policy, PROMPT_SUFFIX, type TokenizedPair } from "../../trainer/index.js";
 
-import type { Environment, EnvironmentQuestion } from "./environments/environment.js";
-import type { AccuracyByType, EvaluationResult } from "./events.js";
-import { replies, type Student } from "./student.js";
+import type { Environment, EnvironmentQuestion } from "../environments/environment.js";
+import { replies, type Student } from "../student.js";
+import type { AccuracyByType, EvaluationResult } from "../teaching/events.js";
 
 export interface EvaluationOptions {
   /** Appended to every question; default: the request to think. */

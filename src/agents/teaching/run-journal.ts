@@ -2,7 +2,7 @@
 
 import { appendFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type PreferencePair, preferencePairSchema } from "../trainer/index.js";
+import { type PreferencePair, preferencePairSchema } from "../../trainer/index.js";
 
 export interface RunJournal {
   /** One line a pair; the same seed writes the same bytes. */

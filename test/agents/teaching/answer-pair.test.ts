@@ -2,10 +2,15 @@
 import { AIMessage } from "@langchain/core/messages";
 import { fakeModel } from "@langchain/core/testing";
 import { expect, test } from "vitest";
-import { completePairs, createPairMakers, makeDrafts, makePreferencePair } from "../../src/agents/answer-pair.js";
-import { createExtractiveTeacher } from "../../src/agents/models/extractive-teacher.js";
-import { createTaskGenerator } from "../../src/agents/task-generator.js";
-import { countingStore, scriptedStudent, smallStore } from "./scripted-student.js";
+import { createExtractiveTeacher } from "../../../src/agents/models/extractive-teacher.js";
+import { createTaskGenerator } from "../../../src/agents/task-generator.js";
+import {
+  completePairs,
+  createPairMakers,
+  makeDrafts,
+  makePreferencePair,
+} from "../../../src/agents/teaching/answer-pair.js";
+import { countingStore, scriptedStudent, smallStore } from "../scripted-student.js";
 
 const sampling = { maxNewTokens: 64, temperature: 1, topP: 1 };
 

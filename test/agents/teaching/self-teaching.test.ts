@@ -4,14 +4,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fakeModel } from "@langchain/core/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { ingestDocuments, type PassageStore } from "../../src/agents/corpus/index.js";
-import { createMaterialsWorld } from "../../src/agents/environments/index.js";
-import type { SelfTeachingEvent } from "../../src/agents/events.js";
-import { createExtractiveTeacher } from "../../src/agents/models/extractive-teacher.js";
-import { createWorldTeacher } from "../../src/agents/models/world-teacher.js";
-import { balancedTopics } from "../../src/agents/pair-round.js";
-import { type SelfTeachingContext, type SelfTeachingPlan, selfTeach } from "../../src/agents/self-teaching.js";
-import { scriptedStudent, smallStore } from "./scripted-student.js";
+import { ingestDocuments, type PassageStore } from "../../../src/agents/corpus/index.js";
+import { createMaterialsWorld } from "../../../src/agents/environments/index.js";
+import { createExtractiveTeacher } from "../../../src/agents/models/extractive-teacher.js";
+import { createWorldTeacher } from "../../../src/agents/models/world-teacher.js";
+import type { SelfTeachingEvent } from "../../../src/agents/teaching/events.js";
+import { balancedTopics } from "../../../src/agents/teaching/pair-round.js";
+import {
+  type SelfTeachingContext,
+  type SelfTeachingPlan,
+  selfTeach,
+} from "../../../src/agents/teaching/self-teaching.js";
+import { scriptedStudent, smallStore } from "../scripted-student.js";
 
 const world = createMaterialsWorld({ seed: 3, materials: 24 });
 let store: PassageStore;

@@ -2,17 +2,23 @@
 
 import { join } from "node:path";
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
-import { type PreferencePair, type ReplyMask, THINKING, type TokenizedPair, tokenizePairs } from "../trainer/index.js";
+import {
+  type PreferencePair,
+  type ReplyMask,
+  THINKING,
+  type TokenizedPair,
+  tokenizePairs,
+} from "../../trainer/index.js";
+import type { PassageStore } from "../corpus/types.js";
+import type { Environment, EnvironmentQuestion } from "../environments/environment.js";
+import { evaluateQuestions, preferenceAccuracy } from "../evaluation/evaluation.js";
+import { withReports } from "../report-progress.js";
+import { createRng } from "../rng.js";
+import type { Student } from "../student.js";
 import { createPairMakers } from "./answer-pair.js";
-import type { PassageStore } from "./corpus/types.js";
-import type { Environment, EnvironmentQuestion } from "./environments/environment.js";
-import { evaluateQuestions, preferenceAccuracy } from "./evaluation.js";
 import type { SelfTeachingEvent } from "./events.js";
 import { makeRoundPairs, normalizedQuestion, type RoundContext, type RoundPlan } from "./pair-round.js";
-import { withReports } from "./report-progress.js";
-import { createRng } from "./rng.js";
 import { openRunJournal, type RunJournal, readHeldOutPairs, writeHeldOutPairs } from "./run-journal.js";
-import type { Student } from "./student.js";
 import { type ReplaySupplier, stepsOf, type TrainingPlan, trainOnPairs } from "./train-on-pairs.js";
 
 export interface SelfTeachingContext extends Student {

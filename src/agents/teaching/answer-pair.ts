@@ -1,12 +1,17 @@
 /** @file Preference pairs: a question from drawn passages, the teacher's reply as chosen, the student's sample as rejected. */
-import { PROMPT_SUFFIX, type PreferencePair, prefilledThinking } from "../trainer/index.js";
-import { type AnswerWriter, createAnswerWriter } from "./answer-writer.js";
-import { drawPassages } from "./corpus/index.js";
-import type { PassageStore } from "./corpus/types.js";
-import { mapInOrder } from "./map-in-order.js";
-import { createRng } from "./rng.js";
-import { type ReplyOptions, replies, type Sampling, type Student } from "./student.js";
-import { createTaskGenerator, type TaskGenerator, type WriterOptions } from "./task-generator.js";
+import { PROMPT_SUFFIX, type PreferencePair, prefilledThinking, REFLECT } from "../../trainer/index.js";
+import {
+  type AnswerWriter,
+  type AnswerWriterOptions,
+  createAnswerWriter,
+  type WrittenAnswer,
+} from "../answer-writer.js";
+import { drawPassages } from "../corpus/index.js";
+import type { PassageStore } from "../corpus/types.js";
+import { mapInOrder } from "../map-in-order.js";
+import { createRng } from "../rng.js";
+import { type ReplyOptions, replies, type Sampling, type Student } from "../student.js";
+import { createTaskGenerator, type TaskGenerator } from "../task-generator.js";
 
 /** One pair to make. Without a topic its context is a random draw of passages. */
 export interface PairTask {
@@ -40,7 +45,7 @@ export interface PairMakers {
   readonly contextPassages: number;
 }
 
-export interface PairMakerOptions extends WriterOptions {
+export interface PairMakerOptions extends AnswerWriterOptions {
   readonly contextPassages?: number;
 }
 
@@ -96,13 +101,19 @@ async function makeDraft(makers: PairMakers, task: PairTask, options: DraftOptio
   const draft: ChosenDraft = {
     question: asked.question,
     prompt: asked.question + suffix,
-    chosen: `${prefilledThinking(written.thinking)}\n${written.answer}`,
+    chosen: chosenReply(written),
     passages: [...new Set(used)],
     teacher: writer.modelName,
     ...(topic !== undefined && { topic }),
     seed,
   };
   return { kind: "draft", draft };
+}
+
+/** Thinking, the reflection where there is one, and the answer, as the model shall write them. */
+function chosenReply({ thinking, reflection, answer }: WrittenAnswer): string {
+  const sections = [prefilledThinking(thinking), ...(reflection ? [prefilledThinking(reflection, REFLECT)] : [])];
+  return [...sections, answer].join("\n");
 }
 
 /** What an error says, its causes included, on one line. */

@@ -1,5 +1,9 @@
 /** @file The pairs of one round: tasks in a seeded order, drafts, samples of the student, and what the checker says. */
-import type { PreferencePair } from "../trainer/index.js";
+import type { PreferencePair } from "../../trainer/index.js";
+import type { Environment, EnvironmentQuestion } from "../environments/environment.js";
+import { withReports } from "../report-progress.js";
+import { createRng } from "../rng.js";
+import type { Sampling, Student } from "../student.js";
 import {
   type ChosenDraft,
   completePairs,
@@ -8,10 +12,6 @@ import {
   type PairMakers,
   type PairTask,
 } from "./answer-pair.js";
-import type { Environment, EnvironmentQuestion } from "./environments/environment.js";
-import { withReports } from "./report-progress.js";
-import { createRng } from "./rng.js";
-import type { Sampling, Student } from "./student.js";
 
 export interface RoundPlan {
   readonly round: number;

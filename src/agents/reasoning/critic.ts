@@ -1,10 +1,10 @@
 /** @file The critic: a LangChain agent that criticises a thinking section, improves it, and merges answers; and scorers. */
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import { z } from "zod";
-import type { Passage, PassageStore } from "./corpus/types.js";
-import { type CritiqueInput, giveFeedbackPrompt, improveThinkingPrompt, integrateAnswersPrompt } from "./prompts.js";
-import { createStructuredAgent } from "./structured-agent.js";
-import { sentences, support, supportedShare } from "./support.js";
+import type { Passage, PassageStore } from "../corpus/types.js";
+import { type CritiqueInput, giveFeedbackPrompt, improveThinkingPrompt, integrateAnswersPrompt } from "../prompts.js";
+import { createStructuredAgent } from "../structured-agent.js";
+import { sentences, support, supportedShare } from "../support.js";
 
 export interface Critique {
   readonly feedback: string;

@@ -7,8 +7,8 @@ import {
   type StepOptions,
   stepsPerEpoch,
   type TokenizedPair,
-} from "../trainer/index.js";
-import { createRng } from "./rng.js";
+} from "../../trainer/index.js";
+import { createRng } from "../rng.js";
 
 /** Texts that keep alive what the base model knows: `count` of them, the same for the same seed. */
 export type ReplaySupplier = (

@@ -1,5 +1,5 @@
 /** @file What a self-teaching run tells while it works; the demo, the tools and the report read the same events. */
-import type { PreferencePair } from "../trainer/index.js";
+import type { PreferencePair } from "../../trainer/index.js";
 
 export interface AccuracyByType {
   readonly type: string;

@@ -1,9 +1,9 @@
 /** @file Recursive reasoning: answer, criticise the thinking, answer again from the better thinking; the best round wins. */
-import { extractSection, PROMPT_SUFFIX, prefilledThinking, type Section, THINKING } from "../trainer/index.js";
-import type { Passage, PassageStore } from "./corpus/types.js";
+import { extractSection, PROMPT_SUFFIX, prefilledThinking, type Section, THINKING } from "../../trainer/index.js";
+import type { Passage, PassageStore } from "../corpus/types.js";
+import { DEFAULT_PASSAGES } from "../retrieve-context.js";
+import { replies, type Sampling, type Student } from "../student.js";
 import { type Critic, type Evidence, nearestEvidence, supportScore, type ThinkingScorer } from "./critic.js";
-import { DEFAULT_PASSAGES } from "./retrieve-context.js";
-import { replies, type Sampling, type Student } from "./student.js";
 
 export interface ReasoningContext extends Student {
   readonly store: PassageStore;

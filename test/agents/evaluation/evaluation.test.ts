@@ -1,8 +1,8 @@
 /** @file Held-out measures against numbers that were worked out by hand. */
 import { expect, test } from "vitest";
-import type { Environment, EnvironmentQuestion } from "../../src/agents/environments/index.js";
-import { evaluateQuestions, pairedInterval, preferenceAccuracy } from "../../src/agents/evaluation.js";
-import { scriptedStudent } from "./scripted-student.js";
+import type { Environment, EnvironmentQuestion } from "../../../src/agents/environments/index.js";
+import { evaluateQuestions, pairedInterval, preferenceAccuracy } from "../../../src/agents/evaluation/evaluation.js";
+import { scriptedStudent } from "../scripted-student.js";
 
 test("the paired interval of 0,0,1,0 against 1,0,1,1 is 0.5 ± 0.5658", () => {
   // d = 1, 0, 0, 1: mean 0.5, variance 1/3, standard error sqrt(1/12) = 0.288675, times 1.959964.
