@@ -26,14 +26,18 @@ export {
   openEngineEmbeddings,
   type Passage,
   type PassageStore,
+  parseTeachConfig,
   type ReasoningResult,
   recursiveReason,
   retrieveContext,
   type ScoredPassage,
-  type SelfTeachingEvent,
-  type SelfTeachingPlan,
   type Student,
-  selfTeach,
+  type TeachConfig,
+  type TeachContext,
+  type TeachEvent,
+  type TeachPlan,
+  teach,
+  teachPlan,
 } from "./agents/index.js";
 export { type Config, NANO_MODEL, readConfig } from "./server/config.js";
 export { createContext, type ServerContext } from "./server/create-context.js";

@@ -1,6 +1,6 @@
 /** @file The answer writer: a LangChain agent that retrieves for a question and lays out thinking and answer. */
 import { z } from "zod";
-import type { ScoredPassage } from "./corpus/types.js";
+import type { PassageStore, ScoredPassage } from "./corpus/types.js";
 import { type AnswerInput, writeAnswerPrompt } from "./prompts.js";
 import { createStructuredAgent } from "./structured-agent.js";
 import type { WriterOptions } from "./task-generator.js";
@@ -17,6 +17,8 @@ export interface WrittenAnswer {
 
 export interface AnswerWriter {
   readonly modelName: string;
+  /** What the model is told, for provenance. */
+  readonly system: string;
   write(input: AnswerInput, signal?: AbortSignal): Promise<WrittenAnswer>;
 }
 
@@ -31,7 +33,9 @@ const reflectedSchema = answerSchema
   .extend({ reflection: z.string().trim().min(1).describe("The look back at the thinking, without delimiters") })
   .meta({ title: "submit-answer", description: "Hands in the thinking, the reflection and the answer." });
 
-export interface AnswerWriterOptions extends WriterOptions {
+export interface AnswerWriterOptions extends Omit<WriterOptions, "store"> {
+  /** Without one the agent cannot retrieve and sees the question's context alone. */
+  readonly store?: PassageStore;
   /** Asks for a reflection section between thinking and answer; default false. */
   readonly reflection?: boolean;
 }
@@ -47,6 +51,7 @@ export async function createAnswerWriter(options: AnswerWriterOptions): Promise<
   });
   return {
     modelName: agent.modelName,
+    system,
     async write(input, signal) {
       const { value, passages } = await agent.run(writeAnswerPrompt({ ...input, reflection }).user, signal);
       return { ...value, passages };

@@ -68,20 +68,20 @@ export {
   type PairTask,
   type RejectedOptions,
 } from "./teaching/answer-pair.js";
-export type { AccuracyByType, EvaluationResult, SelfTeachingEvent } from "./teaching/events.js";
-export {
-  type SelfTeachingContext,
-  type SelfTeachingPlan,
-  type SelfTeachingSummary,
-  selfTeach,
-} from "./teaching/self-teaching.js";
+export type { AccuracyByType, EvaluationResult, TeachEvent } from "./teaching/events.js";
+export { type LoggedNumbers, type RunLog, readRunLog } from "./teaching/read-run.js";
+export type { Iteration, PairSource, TeachContext } from "./teaching/run.js";
+export { type TeachSummary, teach } from "./teaching/teach.js";
+export { parseTeachConfig, scaledRate, type TeachConfig, teachPlan } from "./teaching/teach-config.js";
+export { type PhasePlan, pairsOf, REJECTED_RULES, type RejectedRule, type TeachPlan } from "./teaching/teach-plan.js";
+export { type TeachSettingName, teachSchemas } from "./teaching/teach-settings.js";
 export {
   type ReplaySupplier,
+  type RoundTrainingPlan,
   type TrainedStep,
   type TrainingContext,
-  type TrainingPlan,
-  trainOnPairs,
-} from "./teaching/train-on-pairs.js";
+  trainRound,
+} from "./teaching/train-round.js";
 
 /** The materials world's teacher. */
 export async function loadWorldTeacher(options: WorldTeacherOptions): Promise<ProgrammaticChatModel> {

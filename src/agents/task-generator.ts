@@ -21,6 +21,8 @@ export interface GeneratedTask {
 
 export interface TaskGenerator {
   readonly modelName: string;
+  /** What the model is told, for provenance. */
+  readonly system: string;
   /** Throws where the model gives up, calls tools without end, or writes no question. */
   generate(input: QuestionInput, signal?: AbortSignal): Promise<GeneratedTask>;
 }
@@ -34,6 +36,7 @@ export async function createTaskGenerator(options: WriterOptions): Promise<TaskG
   const agent = await createStructuredAgent({ ...options, system, schema: questionSchema });
   return {
     modelName: agent.modelName,
+    system,
     async generate(input, signal) {
       if (input.passages.length === 0)
         throw new Error("expected passages to write a question from, found none: ingest a corpus first");

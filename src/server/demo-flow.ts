@@ -5,11 +5,15 @@ import type { Environment } from "../agents/environments/index.js";
 import {
   createTaskGenerator,
   type PassageStore,
+  parseTeachConfig,
+  type RunLog,
+  readRunLog,
   recursiveReason,
-  type SelfTeachingEvent,
-  type SelfTeachingPlan,
   type Student,
-  selfTeach,
+  type TeachEvent,
+  type TeachPlan,
+  teach,
+  teachPlan,
 } from "../agents/index.js";
 import { createRng } from "../agents/rng.js";
 import type { ActiveCorpus } from "../tools/index.js";
@@ -22,16 +26,14 @@ import type { ServerContext } from "./create-context.js";
 import type { Display } from "./demo-display.js";
 import {
   accuracyChange,
-  type Collected,
   changesByType,
   closingTable,
-  collect,
   type DemoResult,
   endsOf,
   preferenceChange,
   splitName,
 } from "./demo-result.js";
-import { collectedBefore, type DemoRun, saveProgress, snapshotName } from "./demo-run.js";
+import { type DemoRun, snapshotName } from "./demo-run.js";
 import { chatModelOf, closeWhenStopped, judgeOf, openModel, teacherOf } from "./models.js";
 import { type ReportReasoning, renderReport } from "./report.js";
 
@@ -50,8 +52,7 @@ export interface Finished {
 /** Throws where a step fails or `signal` is aborted; what was made until then stays in the run directory. */
 export async function demoFlow(options: FlowOptions): Promise<Finished> {
   const { context, run, display, signal } = options;
-  const started = performance.now() - 1000 * (run.progress?.seconds ?? 0);
-  const secondsSoFar = () => Math.round((performance.now() - started) / 10) / 100;
+  const started = performance.now();
   const corpus = await corpusOf(options);
   const store = await ingestPhase(options, corpus);
   display.phase("open the model", 1);
@@ -59,12 +60,12 @@ export async function demoFlow(options: FlowOptions): Promise<Finished> {
   const stay = closeWhenStopped(student.policy, signal);
   try {
     signal.throwIfAborted();
-    if (run.progress !== undefined) await student.policy.loadCheckpoint(run.progress.checkpoint);
-    const collected = await teachPhase(options, { student, store, corpus, secondsSoFar });
+    const log = await teachPhase(options, { student, store, corpus });
     await student.policy.saveAdapter(run.folder.adapterDirectory);
     const reasoning = await reasonPhase(options, { student, store, corpus });
-    const result = resultOf(options, { collected, student, store, seconds: secondsSoFar() });
-    await writeReport(options, { result, collected, reasoning });
+    const seconds = Math.round((performance.now() - started) / 10) / 100;
+    const result = resultOf(options, { log, student, store, seconds });
+    await writeReport(options, { result, log, reasoning });
     return { result, reasoning };
   } finally {
     stay();
@@ -112,66 +113,66 @@ async function settingsOf(
   };
 }
 
-async function teachPhase(
-  options: FlowOptions,
-  { student, store, corpus, secondsSoFar }: Opened & { secondsSoFar: () => number },
-): Promise<Collected> {
+async function teachPhase(options: FlowOptions, { student, store, corpus }: Opened): Promise<RunLog> {
   const { context, run, display, signal } = options;
   const { environment, recipe } = await settingsOf(options, corpus);
   const teacher = (await chatModelOf(context.config.teacher)) ?? (await teacherOf(corpus, await context.world()));
-  const collected = collectedBefore(run);
   const replay = replayOf(student, environment);
-  const teaching = selfTeach(
+  const { directory } = run.folder;
+  const plan = planOf(run, recipe, environment, student.policy.info.parameters);
+  const teaching = teach(
     {
       ...student,
       store,
       teacher,
-      runDir: run.folder.directory,
+      directory,
       signal,
       ...(environment && { environment }),
       ...(replay && { replay }),
     },
-    planOf(run, recipe, environment),
+    plan,
   );
-  for await (const event of teaching) {
-    collect(collected, event);
-    show(display, event, run.request.rounds);
-    if (event.kind === "checkpoint")
-      await saveProgress(run, { round: event.round, checkpoint: event.path, seconds: secondsSoFar(), collected });
-  }
-  return collected;
+  for await (const event of teaching) show(display, event, run.request.rounds);
+  return readRunLog(directory);
 }
 
+/** The first phase of the recipe, as many rounds and pairs as were asked for. */
 function planOf(
-  { request, progress }: DemoRun,
+  { request }: DemoRun,
   recipe: Recipe,
   environment: Environment | undefined,
-): SelfTeachingPlan {
-  const { replayRows = 0, ...training } = recipe.training;
+  parameters: number,
+): TeachPlan {
   const questions = environment && [
     ...environment.questions("unseen-combination"),
     ...environment.questions("unseen-material"),
   ];
-  return {
-    ...training,
-    replayRows: environment === undefined ? 0 : replayRows,
+  const { phases, ...settings } = recipe.settings as { phases: readonly [Readonly<Record<string, unknown>>] };
+  const phase = { ...phases[0], iterations: request.rounds, topics: request.pairs };
+  const config = parseTeachConfig({
+    ...settings,
+    phases: [phase],
     seed: request.seed,
-    sampling: recipe.sampling,
-    rounds: request.rounds,
-    firstRound: (progress?.round ?? 0) + 1,
-    pairsPerRound: request.pairs,
-    maxPromptLength: recipe.maxPromptLength,
-    maxLength: recipe.maxLength,
-    evaluateEvery: recipe.evaluateEvery,
-    ...(questions === undefined ? { heldOutPairs: recipe.heldOutPairs } : { evaluationQuestions: questions }),
-  };
+    roll_back: false,
+    held_out_pairs: environment === undefined ? recipe.heldOutPairs : 0,
+    ...(environment === undefined && { replay_share: 0 }),
+  });
+  return teachPlan(config, { parameters, ...(questions && { evaluationQuestions: questions }) });
 }
 
-function show(display: Display, event: SelfTeachingEvent, rounds: number): void {
-  if (event.kind === "phase") {
+const STAGES = {
+  evaluate: "evaluate",
+  pairs: "make pairs",
+  train: "train",
+  checkpoint: "write a checkpoint",
+  samples: "sample the demo prompts",
+  publish: "publish",
+} as const;
+
+function show(display: Display, event: TeachEvent, rounds: number): void {
+  if (event.kind === "stage") {
     const of = event.round === 0 ? "before training" : `round ${event.round} of ${rounds}`;
-    const names = { evaluate: "evaluate", pairs: "make pairs", train: "train", checkpoint: "write a checkpoint" };
-    display.phase(`${of}: ${names[event.phase]}`, event.total);
+    display.phase(`${of}: ${STAGES[event.stage]}`, event.total);
   }
   if (event.kind === "progress") display.progress(event.done, event.total, splitName(event.note ?? ""));
   if (event.kind === "step") {
@@ -240,37 +241,32 @@ async function questionsOf(
 
 function resultOf(
   { context, run }: FlowOptions,
-  {
-    collected,
-    student,
-    store,
-    seconds,
-  }: { collected: Collected; student: Student; store: PassageStore; seconds: number },
+  { log, student, store, seconds }: { log: RunLog; student: Student; store: PassageStore; seconds: number },
 ): DemoResult {
   const { path, parameters, trainedParameters } = { path: student.policy.info.model, ...student.policy.info };
   const { name, version } = store.description;
   return {
     seconds,
     seed: run.request.seed,
-    pairs: collected.pairs,
-    steps: collected.steps.length,
-    loss: endsOf(collected, "loss"),
-    rewardMargin: endsOf(collected, "rewards/margins"),
-    accuracy: accuracyChange(collected, "unseen-combination"),
-    unseenMaterials: accuracyChange(collected, "unseen-material"),
-    byType: changesByType(collected),
-    preferenceAccuracy: preferenceChange(collected),
-    failures: collected.failures,
+    pairs: log.pairs,
+    steps: log.steps.length,
+    loss: endsOf(log, "loss"),
+    rewardMargin: endsOf(log, "rewards/margins"),
+    accuracy: accuracyChange(log, "unseen-combination"),
+    unseenMaterials: accuracyChange(log, "unseen-material"),
+    byType: changesByType(log),
+    preferenceAccuracy: preferenceChange(log),
+    failures: log.failures,
     store: { name, version },
     model: { path, parameters, trainedParameters, recipe: context.recipe },
     runDir: run.folder.directory,
-    checkpoint: `checkpoint-${collected.steps.at(-1)?.step ?? 0}`,
+    checkpoint: `checkpoint-${log.steps.at(-1)?.step ?? 0}`,
   };
 }
 
 async function writeReport(
   { run, display }: FlowOptions,
-  { result, collected, reasoning }: { result: DemoResult; collected: Collected; reasoning: ReportReasoning },
+  { result, log, reasoning }: { result: DemoResult; log: RunLog; reasoning: ReportReasoning },
 ): Promise<void> {
   display.phase("write the report", 1);
   const { directory } = run.folder;
@@ -278,7 +274,7 @@ async function writeReport(
   const title = `Self-teaching run, seed ${run.request.seed}`;
   const pairs = await run.folder.pairs();
   const html = await renderReport({
-    ...collected,
+    ...log,
     title,
     table: closingTable(result),
     pairs,

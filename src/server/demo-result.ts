@@ -1,61 +1,6 @@
 /** @file What a run of the demo collected, and the result that is made of it. */
-import { z } from "zod";
-import { type EvaluationResult, pairedInterval, type SelfTeachingEvent } from "../agents/index.js";
+import { pairedInterval, type RunLog } from "../agents/index.js";
 import type { RecipeName } from "../tools/run-settings.js";
-
-const typeSchema = z.object({ type: z.string(), right: z.number(), n: z.number(), chance: z.number() });
-const evaluationSchema = z.object({
-  round: z.number(),
-  result: z.object({
-    split: z.string(),
-    accuracy: z.number(),
-    n: z.number(),
-    chance: z.number(),
-    byType: z.array(typeSchema),
-    markable: z.number(),
-    thinkingRight: z.number(),
-    verdicts: z.array(z.number()),
-  }),
-});
-
-/** Kept beside the checkpoints, so that a resumed run reports on the whole run. */
-export const collectedSchema = z.object({
-  pairs: z.number(),
-  failures: z.record(z.string(), z.number()),
-  steps: z.array(z.object({ step: z.number(), round: z.number(), metrics: z.record(z.string(), z.number()) })),
-  evaluations: z.array(evaluationSchema),
-  preferenceAccuracies: z.array(z.object({ round: z.number(), accuracy: z.number(), n: z.number() })),
-});
-export type Collected = z.infer<typeof collectedSchema>;
-
-export const nothingCollected = (): Collected => ({
-  pairs: 0,
-  failures: {},
-  steps: [],
-  evaluations: [],
-  preferenceAccuracies: [],
-});
-
-/** Adds what an event tells. An evaluation that a resumed run repeats counts once. */
-export function collect(collected: Collected, event: SelfTeachingEvent): void {
-  const { round } = event as { round?: number };
-  if (event.kind === "pair") collected.pairs += 1;
-  if (event.kind === "failure") collected.failures[event.reason] = (collected.failures[event.reason] ?? 0) + 1;
-  if (event.kind === "step")
-    collected.steps.push({ step: event.step, round: event.round, metrics: { ...event.metrics } });
-  if (event.kind === "evaluation") {
-    const known = collected.evaluations.some((e) => e.round === round && e.result.split === event.result.split);
-    if (!known) collected.evaluations.push({ round: event.round, result: copyOf(event.result) });
-  }
-  if (event.kind === "preference-accuracy" && !collected.preferenceAccuracies.some((p) => p.round === round)) {
-    const { accuracy, n } = event;
-    collected.preferenceAccuracies.push({ round: event.round, accuracy, n });
-  }
-}
-
-function copyOf(result: EvaluationResult): Collected["evaluations"][number]["result"] {
-  return { ...result, byType: [...result.byType], verdicts: [...result.verdicts] };
-}
 
 export interface AccuracyChange {
   readonly before: number;
@@ -99,7 +44,7 @@ export interface DemoResult {
   readonly checkpoint: string | null;
 }
 
-export function accuracyChange({ evaluations }: Collected, split: string): AccuracyChange | null {
+export function accuracyChange({ evaluations }: RunLog, split: string): AccuracyChange | null {
   const own = evaluations.filter(({ result }) => result.split === split).sort((a, b) => a.round - b.round);
   const [before, after] = [own[0]?.result, own.at(-1)?.result];
   if (before === undefined || after === undefined) return null;
@@ -107,7 +52,7 @@ export function accuracyChange({ evaluations }: Collected, split: string): Accur
   return { before: before.accuracy, after: after.accuracy, n: after.n, chance: after.chance, ci95: halfWidth95 };
 }
 
-export function changesByType({ evaluations }: Collected): TypeChange[] {
+export function changesByType({ evaluations }: RunLog): TypeChange[] {
   const splits = [...new Set(evaluations.map(({ result }) => result.split))];
   return splits.flatMap((split) => {
     const own = evaluations.filter(({ result }) => result.split === split).sort((a, b) => a.round - b.round);
@@ -126,7 +71,7 @@ export function changesByType({ evaluations }: Collected): TypeChange[] {
   });
 }
 
-export function preferenceChange({ preferenceAccuracies }: Collected): DemoResult["preferenceAccuracy"] {
+export function preferenceChange({ preferenceAccuracies }: RunLog): DemoResult["preferenceAccuracy"] {
   const own = [...preferenceAccuracies].sort((a, b) => a.round - b.round);
   const [before, after] = [own[0], own.at(-1)];
   return before === undefined || after === undefined
@@ -135,7 +80,7 @@ export function preferenceChange({ preferenceAccuracies }: Collected): DemoResul
 }
 
 /** First and last value of a step metric, or null where no step has it. */
-export function endsOf({ steps }: Collected, metric: string): { first: number; last: number } | null {
+export function endsOf({ steps }: RunLog, metric: string): { first: number; last: number } | null {
   const values = steps.map(({ metrics }) => metrics[metric]).filter((value) => value !== undefined);
   return values.length === 0 ? null : { first: values[0]!, last: values.at(-1)! };
 }

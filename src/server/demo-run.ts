@@ -1,12 +1,12 @@
 /** @file The run directory of a demo: what was asked for, how far it came, and how to go on. */
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { z } from "zod";
 import { openRunFolder, type RunFolder, writeWhole } from "../tools/index.js";
 import { timeName } from "./current-run.js";
-import { type Collected, collectedSchema, nothingCollected } from "./demo-result.js";
+
 import { ownCommand, shellWord } from "./own-command.js";
 
 /** What a run was started with; a resumed run takes all of it from here. */
@@ -19,26 +19,12 @@ export const requestSchema = z.object({
 });
 export type DemoRequest = z.infer<typeof requestSchema>;
 
-const progressSchema = z.object({
-  round: z.number(),
-  checkpoint: z.string(),
-  seconds: z.number(),
-  /** Lines of each journal that belong to the rounds up to the checkpoint. */
-  lines: z.record(z.string(), z.number()),
-  collected: collectedSchema,
-});
-export type DemoProgress = z.infer<typeof progressSchema>;
-
 export interface DemoRun {
   readonly folder: RunFolder;
   readonly request: DemoRequest;
-  /** Undefined before the first checkpoint. */
-  readonly progress: DemoProgress | undefined;
 }
 
 const REQUEST = "run.json";
-const PROGRESS = "progress.json";
-const JOURNALS = ["pairs.jsonl", "metrics.jsonl", "timing.jsonl"];
 
 export async function startRun(home: string, request: DemoRequest, now = new Date()): Promise<DemoRun> {
   const base = join(home, "runs", `${timeName(now)}-seed${request.seed}`);
@@ -50,10 +36,10 @@ export async function startRun(home: string, request: DemoRequest, now = new Dat
     });
   });
   await writeWhole(join(directory, REQUEST), `${JSON.stringify(request, null, 2)}\n`);
-  return { folder, request, progress: undefined };
+  return { folder, request };
 }
 
-/** Opens a run to go on with it; what lies behind its last checkpoint is cut off and made again. */
+/** Opens a run to go on with it; what lies behind its last finished stage is made again. */
 export async function resumeRun(directory: string): Promise<DemoRun> {
   const requestText = await readFile(join(directory, REQUEST), "utf8").catch(() => undefined);
   if (requestText === undefined) {
@@ -62,11 +48,7 @@ export async function resumeRun(directory: string): Promise<DemoRun> {
     );
   }
   const request = parse(requestSchema, requestText, join(directory, REQUEST));
-  const progressText = await readFile(join(directory, PROGRESS), "utf8").catch(() => undefined);
-  const progress =
-    progressText === undefined ? undefined : parse(progressSchema, progressText, join(directory, PROGRESS));
-  for (const journal of JOURNALS) await keepLines(join(directory, journal), progress?.lines[journal] ?? 0);
-  return { folder: await openRunFolder(directory), request, progress };
+  return { folder: await openRunFolder(directory), request };
 }
 
 function parse<T>(schema: z.ZodType<T>, text: string, file: string): T {
@@ -76,32 +58,6 @@ function parse<T>(schema: z.ZodType<T>, text: string, file: string): T {
     throw new Error(`${file} is damaged: start a new run`, { cause });
   }
 }
-
-async function keepLines(file: string, count: number): Promise<void> {
-  const text = await readFile(file, "utf8").catch(() => undefined);
-  if (text === undefined) return;
-  const kept = text.split("\n").slice(0, count);
-  await writeFile(file, kept.map((line) => `${line}\n`).join(""));
-}
-
-/** To be called after each checkpoint. */
-export async function saveProgress(
-  { folder }: DemoRun,
-  { round, checkpoint, seconds, collected }: Omit<DemoProgress, "lines">,
-): Promise<void> {
-  const lines: Record<string, number> = {};
-  for (const journal of JOURNALS) {
-    const text = await readFile(join(folder.directory, journal), "utf8").catch(() => "");
-    lines[journal] = text.split("\n").length - 1;
-  }
-  await writeWhole(
-    join(folder.directory, PROGRESS),
-    `${JSON.stringify({ round, checkpoint, seconds, lines, collected })}\n`,
-  );
-}
-
-export const collectedBefore = (run: DemoRun): Collected =>
-  structuredClone(run.progress?.collected ?? nothingCollected());
 
 /** The home that a run directory lies in, where it lies in one: `<home>/runs/<run>`. */
 export function homeOf(directory: string): string | undefined {

@@ -1,6 +1,7 @@
 /** @file `preflexor demo`: one self-teaching iteration from a fresh machine to a report, and nothing left running. */
 
 import { readDocuments } from "../agents/corpus/index.js";
+import { pairsOf } from "../agents/index.js";
 import { recipeOf } from "../tools/run-settings.js";
 import { type Config, NANO_MODEL, readConfig } from "./config.js";
 import { createContext, type ServerContext } from "./create-context.js";
@@ -70,8 +71,8 @@ async function openRun(options: DemoOptions): Promise<{ config: Config; run: Dem
     seed: options.seed,
     model,
     corpus: options.corpus ?? null,
-    rounds: options.rounds ?? recipe.rounds,
-    pairs: options.pairs ?? recipe.pairs,
+    rounds: options.rounds ?? recipe.phase.iterations,
+    pairs: options.pairs ?? pairsOf(recipe.phase),
   };
   return { config: { ...shared, model }, run: await startRun(home, request) };
 }

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { writeWhole } from "./run-folder.js";
+import { writeWhole } from "../agents/write-whole.js";
 
 /** Path that names the built-in environment instead of a folder. */
 export const BUILT_IN_WORLD = "materials-world";

@@ -53,12 +53,12 @@ export function registerGeneratePreferencePair(server: McpServer, context: ToolC
       report(1, 3, "writing a question and the chosen reply");
       if (topic !== undefined) await requireTopic(store, topic, signal);
       const task = { seed: stored.length, ...(topic !== undefined && { topic }) };
-      const recipe = recipeOf(context.recipe);
-      const pair = await makePreferencePair({ ...student, store, model }, task, { ...recipe.sampling, signal });
+      const { phase } = recipeOf(context.recipe);
+      const pair = await makePreferencePair({ ...student, store, model }, task, { ...phase.sampling, signal });
       signal.throwIfAborted();
       await run.appendPair(pair);
       report(3, 3, "stored");
-      const notice = droppedNotice(tokenizeStored([pair], student, recipe).dropped, 1, recipe);
+      const notice = droppedNotice(tokenizeStored([pair], student, phase).dropped, 1, phase);
       return toolResult(generatePreferencePairOutput, {
         pair,
         pairs: stored.length + 1,

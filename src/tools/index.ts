@@ -7,10 +7,11 @@ import { registerRetrieveContext } from "./retrieve-context.js";
 import type { ToolContext } from "./tool-context.js";
 import { registerTrainIteration } from "./train-iteration.js";
 
+export { writeWhole } from "../agents/write-whole.js";
 export type { ActiveCorpus } from "./active-corpus.js";
 export { BUILT_IN_WORLD, EMPTY_CORPUS, readActiveCorpus, writeActiveCorpus } from "./active-corpus.js";
 export type { RunFolder } from "./run-folder.js";
-export { openRunFolder, writeWhole } from "./run-folder.js";
+export { openRunFolder } from "./run-folder.js";
 export { serialQueue } from "./serial.js";
 export type { Judge, ToolContext } from "./tool-context.js";
 

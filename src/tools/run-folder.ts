@@ -1,7 +1,8 @@
 /** @file The folder of a run: its pairs, metrics, checkpoints and adapter, and which run is current. */
-import { appendFile, mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { type PreferencePair, preferencePairSchema } from "../trainer/index.js";
+import { readRunPairs } from "../agents/teaching/run-journal.js";
+import type { PreferencePair } from "../trainer/index.js";
 
 export interface RunFolder {
   readonly directory: string;
@@ -28,22 +29,6 @@ async function readOr<T>(fallback: T, read: () => Promise<T>): Promise<T> {
   }
 }
 
-function parsePairs(file: string, text: string): PreferencePair[] {
-  return text
-    .split("\n")
-    .map((line, i) => ({ line, number: i + 1 }))
-    .filter(({ line }) => line.trim() !== "")
-    .map(({ line, number }) => {
-      try {
-        return preferencePairSchema.parse(JSON.parse(line));
-      } catch (cause) {
-        throw new Error(`${file} line ${number}: expected a preference pair, found something else: remove the line`, {
-          cause,
-        });
-      }
-    });
-}
-
 /** Numbers of the complete checkpoints in a run directory, ascending. */
 async function checkpointSteps(directory: string): Promise<number[]> {
   const names = await readOr<string[]>([], () => readdir(directory));
@@ -66,7 +51,7 @@ export async function openRunFolder(directory: string): Promise<RunFolder> {
     metricsFile,
     adapterDirectory: join(directory, "adapter"),
     appendPair: (pair) => appendFile(pairsFile, `${JSON.stringify(pair)}\n`),
-    pairs: async () => parsePairs(pairsFile, await readOr("", () => readFile(pairsFile, "utf8"))),
+    pairs: () => readRunPairs(directory),
     appendMetrics: (row) => appendFile(metricsFile, `${JSON.stringify(row)}\n`),
     checkpointDirectory,
     async latestCheckpoint() {
@@ -74,11 +59,4 @@ export async function openRunFolder(directory: string): Promise<RunFolder> {
       return step === undefined ? undefined : checkpointDirectory(step);
     },
   };
-}
-
-/** Writes a whole file or nothing: a reader never sees half of it. */
-export async function writeWhole(file: string, text: string): Promise<void> {
-  const staging = `${file}.${process.pid}.tmp`;
-  await writeFile(staging, text);
-  await rename(staging, file);
 }

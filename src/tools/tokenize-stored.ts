@@ -1,7 +1,7 @@
 /** @file Stored pairs as the trainer takes them, with a count of those that it cannot take. */
-import type { Student } from "../agents/index.js";
+
+import type { PhasePlan, Student } from "../agents/index.js";
 import { type PreferencePair, THINKING, type TokenizedPair, tokenizePairs } from "../trainer/index.js";
-import type { Recipe } from "./run-settings.js";
 
 export interface StoredTokens {
   readonly pairs: readonly TokenizedPair[];
@@ -9,7 +9,7 @@ export interface StoredTokens {
   readonly dropped: Readonly<Record<string, number>>;
 }
 
-type Limits = Pick<Recipe, "maxPromptLength" | "maxLength">;
+type Limits = Pick<PhasePlan, "maxPromptLength" | "maxLength">;
 
 export function tokenizeStored(
   stored: readonly PreferencePair[],

@@ -1,7 +1,7 @@
 /** @file train-iteration: optimizer steps on the pairs of the current run, then a checkpoint. */
 import type { McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
-import { type Student, trainOnPairs } from "../agents/index.js";
+import { type Student, trainRound } from "../agents/index.js";
 import type { StepMetrics } from "../trainer/index.js";
 import { toolArguments, wholeNumber } from "./arguments.js";
 import { progressOf, type ReportProgress } from "./progress.js";
@@ -71,21 +71,22 @@ async function train(
   if (stored.length === 0) throw new Error(NO_PAIRS);
   report(0, wanted ?? 1, "opening the model");
   const student = await context.student();
-  const recipe = recipeOf(context.recipe);
-  const { pairs, dropped } = tokenizeStored(stored, student, recipe);
-  const notice = droppedNotice(dropped, stored.length, recipe);
+  const { phase, leastSteps } = recipeOf(context.recipe);
+  const { pairs, dropped } = tokenizeStored(stored, student, phase);
+  const notice = droppedNotice(dropped, stored.length, phase);
   if (pairs.length === 0) throw new Error(`${notice}: call generate-preference-pair again, with other topics`);
-  const perEpoch = Math.ceil(pairs.length / recipe.training.batchPairs);
-  const steps = wanted ?? Math.max(recipe.leastSteps, 2 * perEpoch);
+  const perEpoch = Math.ceil(pairs.length / phase.batchPairs);
+  const steps = wanted ?? Math.max(leastSteps, 2 * perEpoch);
   const seed = await student.policy.stepCount();
-  const plan = { ...recipe.training, epochs: Math.ceil(steps / perEpoch), maxSteps: steps, seed };
+  const plan = { ...phase, steps, seed };
   const replay = replayOf(student, await context.environment());
   const rows: StepMetrics[] = [];
   const checkpoint = (): Promise<string> => keep(student, run, seed + rows.length, stored.length);
   const training = { policy: student.policy, signal, ...(replay && { replay }) };
   try {
-    for await (const { step, metrics } of trainOnPairs(training, pairs, plan)) {
+    for await (const { step: taken, metrics } of trainRound(training, pairs, plan)) {
       rows.push(metrics);
+      const step = seed + taken;
       await run.appendMetrics({ kind: "step", step, ...metrics });
       report(rows.length, steps, `step ${step}: loss ${metrics["loss"]?.toFixed(4)}`);
     }

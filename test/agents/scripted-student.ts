@@ -75,6 +75,7 @@ export function scriptedStudent(
     loadCheckpoint: async () => ({}),
     saveAdapter: async () => {},
     loadAdapter: async () => {},
+    resetOptimizer: async () => {},
     stepCount: async () => record.batches.length,
     close: async () => {},
   };

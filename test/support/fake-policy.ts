@@ -108,6 +108,9 @@ export function fakePolicy({ modelHash = "model-a", seed = 1, failAt, onScore }:
       await writeFile(join(directory, "theta.json"), JSON.stringify(state.theta));
     },
     loadAdapter: async () => {},
+    async resetOptimizer() {
+      state = { ...state, m: [0, 0], step: 0 };
+    },
     stepCount: async () => state.step,
     close: async () => {},
   };

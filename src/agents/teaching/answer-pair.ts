@@ -1,5 +1,13 @@
 /** @file Preference pairs: a question from drawn passages, the teacher's reply as chosen, the student's sample as rejected. */
-import { PROMPT_SUFFIX, type PreferencePair, prefilledThinking, REFLECT } from "../../trainer/index.js";
+import { createHash } from "node:crypto";
+import {
+  PROMPT_SUFFIX,
+  type PreferencePair,
+  prefilledThinking,
+  REFLECT,
+  type SectionMarkers,
+  THINKING,
+} from "../../trainer/index.js";
 import {
   type AnswerWriter,
   type AnswerWriterOptions,
@@ -7,15 +15,20 @@ import {
   type WrittenAnswer,
 } from "../answer-writer.js";
 import { drawPassages } from "../corpus/index.js";
-import type { PassageStore } from "../corpus/types.js";
+import type { Passage, PassageStore } from "../corpus/types.js";
 import { mapInOrder } from "../map-in-order.js";
 import { createRng } from "../rng.js";
 import { type ReplyOptions, replies, type Sampling, type Student } from "../student.js";
 import { createTaskGenerator, type TaskGenerator } from "../task-generator.js";
+import { createWrongAnswerWriter, type WrongAnswerWriter } from "../wrong-answer-writer.js";
+import { pickRejected, type SampleJudge } from "./rejected-rule.js";
+import type { RejectedRule } from "./teach-plan.js";
 
-/** One pair to make. Without a topic its context is a random draw of passages. */
+/** One pair to make. Without topic and passages its context is a random draw. */
 export interface PairTask {
   readonly topic?: string;
+  /** The question's context, where it is settled already. */
+  readonly passages?: readonly Passage[];
   readonly seed: number;
 }
 
@@ -25,9 +38,15 @@ export interface ChosenDraft {
   /** The user's turn: the question and the request to think. */
   readonly prompt: string;
   readonly chosen: string;
-  /** Ids of the passages that the question was made from and of those retrieved for it. */
+  /** The part of `chosen` that answers. */
+  readonly answer: string;
+  /** Ids of the passages that the question was made from. */
+  readonly askedFrom: readonly string[];
+  /** Ids of those and of the passages that were retrieved for it. */
   readonly passages: readonly string[];
   readonly teacher: string;
+  /** Hash of the prompts that the agents were given. */
+  readonly prompts: string;
   readonly topic?: string;
   readonly seed: number;
 }
@@ -41,26 +60,37 @@ export interface PairMakers {
   readonly store: PassageStore;
   readonly generator: TaskGenerator;
   readonly writer: AnswerWriter;
+  readonly wrongWriter: WrongAnswerWriter;
   /** Passages joined as a question's context; not the k of the enrichment retrieval. */
   readonly contextPassages: number;
 }
 
 export interface PairMakerOptions extends AnswerWriterOptions {
+  readonly store: PassageStore;
+  /** False: answers are written from the question's context alone. Default true. */
+  readonly retrieve?: boolean;
   readonly contextPassages?: number;
 }
 
 export async function createPairMakers(options: PairMakerOptions): Promise<PairMakers> {
-  const { store, contextPassages = 3 } = options;
-  const [generator, writer] = await Promise.all([createTaskGenerator(options), createAnswerWriter(options)]);
-  return { store, generator, writer, contextPassages };
+  const { store, contextPassages = 3, retrieve = true } = options;
+  const { store: _store, ...closed } = options;
+  const [generator, writer, wrongWriter] = await Promise.all([
+    createTaskGenerator(options),
+    createAnswerWriter(retrieve ? options : closed),
+    createWrongAnswerWriter(options),
+  ]);
+  return { store, generator, writer, wrongWriter, contextPassages };
 }
 
 export interface DraftOptions {
   readonly suffix?: string;
+  readonly markers?: SectionMarkers;
   /** Teacher calls that run at once. Does not change the result. Default 8. */
   readonly concurrency?: number;
-  /** Refuses a question by returning the reason. */
+  /** Refuses a question, or a draft, by returning the reason. */
   readonly refuse?: (question: string) => string | undefined;
+  readonly refuseDraft?: (draft: ChosenDraft, written: WrittenAnswer) => string | undefined;
   readonly signal?: AbortSignal;
   readonly onProgress?: (finished: number, total: number) => void;
 }
@@ -84,40 +114,51 @@ export async function makeDrafts(
 }
 
 async function makeDraft(makers: PairMakers, task: PairTask, options: DraftOptions): Promise<DraftOutcome> {
-  const { store, generator, writer, contextPassages } = makers;
-  const { suffix = PROMPT_SUFFIX, refuse, signal } = options;
+  const { generator, writer } = makers;
+  const { suffix = PROMPT_SUFFIX, markers = THINKING, refuse, refuseDraft, signal } = options;
   const { topic, seed } = task;
-  const passages = await drawPassages(store, {
-    k: contextPassages,
-    seed,
-    ...(topic !== undefined && { topic }),
-    ...(signal && { signal }),
-  });
+  const failure = (reason: string): DraftOutcome => ({ kind: "failure", topic: topic ?? "", reason });
+  const passages = task.passages ?? (await drawn(makers, task, signal));
   const asked = await generator.generate({ passages, variation: seed, ...(topic !== undefined && { topic }) }, signal);
   const refusal = refuse?.(asked.question);
-  if (refusal !== undefined) return { kind: "failure", topic: topic ?? "", reason: refusal };
+  if (refusal !== undefined) return failure(refusal);
   const written = await writer.write({ question: asked.question, passages }, signal);
   const used = [...passages, ...asked.passages, ...written.passages].map((passage) => passage.id);
   const draft: ChosenDraft = {
     question: asked.question,
     prompt: asked.question + suffix,
-    chosen: chosenReply(written),
+    chosen: chosenReply(written, markers),
+    answer: written.answer,
+    askedFrom: [...new Set(passages.map((passage) => passage.id))],
     passages: [...new Set(used)],
     teacher: writer.modelName,
+    prompts: promptsHash(generator.system, writer.system),
     ...(topic !== undefined && { topic }),
     seed,
   };
-  return { kind: "draft", draft };
+  const fault = refuseDraft?.(draft, written);
+  return fault === undefined ? { kind: "draft", draft } : failure(fault);
 }
 
+const drawn = ({ store, contextPassages }: PairMakers, { topic, seed }: PairTask, signal: AbortSignal | undefined) =>
+  drawPassages(store, {
+    k: contextPassages,
+    seed,
+    ...(topic !== undefined && { topic }),
+    ...(signal && { signal }),
+  });
+
+const promptsHash = (...systems: readonly string[]): string =>
+  createHash("sha256").update(systems.join("\0")).digest("hex").slice(0, 16);
+
 /** Thinking, the reflection where there is one, and the answer, as the model shall write them. */
-function chosenReply({ thinking, reflection, answer }: WrittenAnswer): string {
-  const sections = [prefilledThinking(thinking), ...(reflection ? [prefilledThinking(reflection, REFLECT)] : [])];
-  return [...sections, answer].join("\n");
+function chosenReply({ thinking, reflection, answer }: WrittenAnswer, markers: SectionMarkers): string {
+  const reflected = reflection === undefined ? [] : [prefilledThinking(reflection, REFLECT)];
+  return [prefilledThinking(thinking, markers), ...reflected, answer].join("\n");
 }
 
 /** What an error says, its causes included, on one line. */
-function reasonOf(error: unknown): string {
+export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const cause = error.cause === undefined ? "" : ` (${reasonOf(error.cause)})`;
   return `${error.message}${cause}`.replace(/\s+/g, " ").trim();
@@ -126,6 +167,12 @@ function reasonOf(error: unknown): string {
 export interface RejectedOptions extends Sampling, Pick<ReplyOptions, "signal" | "onProgress"> {
   /** False asks the student the bare question, as the published first phase does; default: the pair's own prompt. */
   readonly askToThink?: boolean;
+  /** Samples for each question; default 1. */
+  readonly samples?: number;
+  /** Which of them is rejected; default the first. */
+  readonly rule?: RejectedRule;
+  /** Marks the samples; needed by rules that know right from wrong. */
+  readonly judge?: SampleJudge;
 }
 
 export type PairOutcome =
@@ -138,16 +185,73 @@ export async function completePairs(
   drafts: readonly ChosenDraft[],
   options: RejectedOptions,
 ): Promise<PairOutcome[]> {
-  const { askToThink = true } = options;
-  const turns = drafts.map(({ prompt, question, seed }) => ({ prompt: askToThink ? prompt : question, seed }));
-  const samples = await replies(student, turns, options);
-  const name = `${student.policy.info.modelHash.slice(0, 16)}@${await student.policy.stepCount()}`;
-  return drafts.map((draft, i) => completePair(draft, samples[i]?.text ?? "", name));
+  const { askToThink = true, samples = 1, rule = "first", judge, ...sampling } = options;
+  const { signal } = sampling;
+  const turns = drafts.flatMap(({ prompt, question, seed }) =>
+    Array.from({ length: samples }, (_, i) => ({ prompt: askToThink ? prompt : question, seed: sampleSeed(seed, i) })),
+  );
+  const found = await replies(student, turns, sampling);
+  const name = await studentName(student);
+  const pick = async (draft: ChosenDraft, i: number): Promise<PairOutcome> => {
+    const texts = found.slice(i * samples, (i + 1) * samples).map((reply) => reply.text);
+    const picked = await pickRejected(draft, texts, { rule, ...(judge && { judge }), ...(signal && { signal }) });
+    if (picked.kind === "failure") return { ...picked, topic: topicOrQuestion(draft) };
+    const { text, sample, verdict } = picked;
+    const sampled = samples === 1 ? {} : { samples, sample, rule };
+    return completePair(draft, text, name, { ...sampled, ...(verdict !== undefined && { verdict }) });
+  };
+  return mapInOrder(drafts, pick, { concurrency: JUDGED_AT_ONCE, ...(signal && { signal }) });
 }
 
-function completePair(draft: ChosenDraft, rejected: string, student: string): PairOutcome {
-  const { prompt, chosen, question, passages, teacher, topic, seed } = draft;
-  const failure = (reason: string): PairOutcome => ({ kind: "failure", topic: topic ?? question, reason });
+/** Judges may be remote; their own limit on calls is lower where it has to be. */
+const JUDGED_AT_ONCE = 16;
+
+/** The first sample has the draft's own seed, so that asking for more of them does not change it. */
+const sampleSeed = (seed: number, i: number): number => (i === 0 ? seed : createRng(seed, "sample", i).int(2 ** 31));
+
+/** Model and step: the weights that a reply is from. */
+async function studentName({ policy }: Student): Promise<string> {
+  return `${policy.info.modelHash.slice(0, 16)}@${await policy.stepCount()}`;
+}
+
+/** Pairs whose rejected reply is a wrong answer that the teacher writes, without reasoning. */
+export async function completeByTeacher(
+  makers: PairMakers,
+  student: Student,
+  drafts: readonly ChosenDraft[],
+  options: Pick<DraftOptions, "concurrency" | "signal" | "onProgress">,
+): Promise<PairOutcome[]> {
+  const { concurrency = 8, signal, onProgress } = options;
+  const name = await studentName(student);
+  const passagesOf = await passageLookup(makers.store);
+  const complete = async (draft: ChosenDraft): Promise<PairOutcome> => {
+    try {
+      const input = { question: draft.question, answer: draft.answer, passages: passagesOf(draft.passages) };
+      const wrong = await makers.wrongWriter.write({ ...input, variation: draft.seed }, signal);
+      return completePair(draft, wrong, name, { rule: "teacher" });
+    } catch (error) {
+      signal?.throwIfAborted();
+      return { kind: "failure", topic: topicOrQuestion(draft), reason: reasonOf(error) };
+    }
+  };
+  return mapInOrder(drafts, complete, { concurrency, ...(signal && { signal }), ...(onProgress && { onProgress }) });
+}
+
+async function passageLookup(store: PassageStore): Promise<(ids: readonly string[]) => Passage[]> {
+  const byId = new Map((await store.list()).map((passage) => [passage.id, passage]));
+  return (ids) => ids.flatMap((id) => byId.get(id) ?? []);
+}
+
+const topicOrQuestion = ({ topic, question }: ChosenDraft): string => topic ?? question;
+
+function completePair(
+  draft: ChosenDraft,
+  rejected: string,
+  student: string,
+  more: Partial<PreferencePair["provenance"]>,
+): PairOutcome {
+  const { prompt, chosen, question, passages, teacher, prompts, topic, seed } = draft;
+  const failure = (reason: string): PairOutcome => ({ kind: "failure", topic: topicOrQuestion(draft), reason });
   if (rejected.trim() === "") return failure("the student's sample is empty");
   if (rejected.trim() === chosen.trim()) return failure("both replies are identical");
   const provenance = {
@@ -155,8 +259,10 @@ function completePair(draft: ChosenDraft, rejected: string, student: string): Pa
     teacher,
     student,
     seed,
+    prompts,
     ...(topic !== undefined && { topic }),
     question,
+    ...more,
   };
   return { kind: "pair", pair: { prompt, chosen, rejected, provenance } };
 }

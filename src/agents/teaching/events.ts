@@ -1,4 +1,4 @@
-/** @file What a self-teaching run tells while it works; the demo, the tools and the report read the same events. */
+/** @file What a self-teaching run tells while it works; commands, tools and the report read the same events. */
 import type { PreferencePair } from "../../trainer/index.js";
 
 export interface AccuracyByType {
@@ -21,11 +21,16 @@ export interface EvaluationResult {
   readonly verdicts: readonly number[];
 }
 
-export type SelfTeachingEvent =
+export type StageName = "pairs" | "train" | "checkpoint" | "samples" | "evaluate" | "publish";
+
+/** `round` counts over all phases from 1; 0 is before the first. */
+export type TeachEvent =
+  | { readonly kind: "phase"; readonly round: number; readonly phase: string; readonly index: number }
   | {
-      readonly kind: "phase";
-      readonly phase: "evaluate" | "pairs" | "train" | "checkpoint";
+      readonly kind: "stage";
+      readonly stage: StageName;
       readonly round: number;
+      readonly phase: string;
       readonly total: number;
     }
   | { readonly kind: "progress"; readonly done: number; readonly total: number; readonly note?: string }
@@ -34,9 +39,27 @@ export type SelfTeachingEvent =
   | {
       readonly kind: "step";
       readonly round: number;
+      /** Of the run, from 1. */
       readonly step: number;
       readonly metrics: Readonly<Record<string, number>>;
     }
+  /** `eval_loss` and its company on the held-out pairs; `kept` is false where the round was taken back. */
+  | {
+      readonly kind: "held-out";
+      readonly round: number;
+      readonly metrics: Readonly<Record<string, number>>;
+      readonly best: number;
+      readonly kept: boolean;
+    }
+  | { readonly kind: "early-stop"; readonly round: number; readonly phase: string; readonly rounds: number }
+  | { readonly kind: "samples"; readonly round: number; readonly samples: readonly PromptSample[] }
   | { readonly kind: "evaluation"; readonly round: number; readonly result: EvaluationResult }
   | { readonly kind: "preference-accuracy"; readonly round: number; readonly accuracy: number; readonly n: number }
-  | { readonly kind: "checkpoint"; readonly round: number; readonly path: string };
+  | { readonly kind: "checkpoint"; readonly round: number; readonly path: string }
+  | { readonly kind: "published"; readonly round: number; readonly where: string }
+  | { readonly kind: "notice"; readonly round: number; readonly message: string };
+
+export interface PromptSample {
+  readonly prompt: string;
+  readonly reply: string;
+}

@@ -1,65 +1,126 @@
-/** @file What a self-teaching run writes as it goes: pairs and metrics without times, and times apart. */
-
-import { appendFile, mkdir, readFile, writeFile } from "node:fs/promises";
+/** @file What a self-teaching run writes as it goes: pairs, failures, metrics and samples without times, and times apart. */
+import { appendFile, mkdir, open, readFile, stat, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { type PreferencePair, preferencePairSchema } from "../../trainer/index.js";
+import { writeWhole } from "../write-whole.js";
+
+export const PAIRS_FILE = "pairs.jsonl";
+export const METRICS_FILE = "metrics.jsonl";
+export const FAILURES_FILE = "failures.jsonl";
+export const SAMPLES_FILE = "samples.jsonl";
+export const TIMING_FILE = "timing.jsonl";
+const HELD_OUT_FILE = "held-out-pairs.jsonl";
+
+/** Files that depend on plan and seed alone: two runs write the same bytes. timing.jsonl is not among them. */
+export const JOURNALS = [PAIRS_FILE, METRICS_FILE, FAILURES_FILE, SAMPLES_FILE] as const;
+export type JournalName = (typeof JOURNALS)[number] | typeof TIMING_FILE;
+
+/** Bytes of each journal that belong to what is committed. */
+export type JournalSizes = Readonly<Partial<Record<JournalName, number>>>;
+
+type Line = Readonly<Record<string, unknown>> & { readonly round: number };
 
 export interface RunJournal {
   /** One line a pair; the same seed writes the same bytes. */
   pairs(pairs: readonly PreferencePair[]): Promise<void>;
+  failures(lines: readonly Line[]): Promise<void>;
+  samples(lines: readonly Line[]): Promise<void>;
   /** A line of metrics.jsonl, and one of timing.jsonl with the milliseconds since the line before. */
-  metrics(line: Readonly<Record<string, unknown>> & { readonly round: number }): Promise<void>;
+  metrics(line: Line): Promise<void>;
+  /** Everything written so far is on the disk; the sizes that a state has to hold. */
+  commit(): Promise<JournalSizes>;
 }
 
-export const PAIRS_FILE = "pairs.jsonl";
-export const METRICS_FILE = "metrics.jsonl";
-export const TIMING_FILE = "timing.jsonl";
+const NO_JOURNAL: RunJournal = {
+  pairs: async () => {},
+  failures: async () => {},
+  samples: async () => {},
+  metrics: async () => {},
+  commit: async () => ({}),
+};
 
-/** Appends to the files of `runDir`, which is made where it is missing. Without one, nothing is written. */
-export async function openRunJournal(runDir: string | undefined): Promise<RunJournal> {
-  if (runDir === undefined) return { pairs: async () => {}, metrics: async () => {} };
-  await mkdir(runDir, { recursive: true });
+/**
+ * Appends to the files of `directory`, which is made where it is missing; without one, nothing is written. With `sizes`
+ * what lies behind them is cut off first: it belongs to work that was never finished, and is made again.
+ */
+export async function openRunJournal(directory: string | undefined, sizes?: JournalSizes): Promise<RunJournal> {
+  if (directory === undefined) return NO_JOURNAL;
+  await mkdir(directory, { recursive: true });
+  const names = [...JOURNALS, TIMING_FILE] as const;
+  if (sizes !== undefined) for (const name of names) await cutOff(join(directory, name), sizes[name] ?? 0);
   let last = performance.now();
+  const append = async (name: JournalName, lines: readonly unknown[]): Promise<void> => {
+    if (lines.length > 0) await appendFile(join(directory, name), jsonLines(lines));
+  };
   return {
-    async pairs(pairs) {
-      await appendFile(join(runDir, PAIRS_FILE), lines(pairs));
-    },
+    pairs: (pairs) => append(PAIRS_FILE, pairs),
+    failures: (lines) => append(FAILURES_FILE, lines),
+    samples: (lines) => append(SAMPLES_FILE, lines),
     async metrics(line) {
       const now = performance.now();
       const ms = Math.round(now - last);
       last = now;
-      await appendFile(join(runDir, METRICS_FILE), `${JSON.stringify(line)}\n`);
-      await appendFile(
-        join(runDir, TIMING_FILE),
-        `${JSON.stringify({ round: line.round, step: line["step"], kind: line["kind"], ms })}\n`,
-      );
+      await append(METRICS_FILE, [line]);
+      await append(TIMING_FILE, [{ round: line.round, step: line["step"], kind: line["kind"], ms }]);
     },
+    commit: async () => Object.fromEntries(await Promise.all(names.map((name) => syncedSize(directory, name)))),
   };
 }
 
-const HELD_OUT_FILE = "held-out-pairs.jsonl";
+async function cutOff(file: string, size: number): Promise<void> {
+  const found = await stat(file).catch(() => undefined);
+  if (found === undefined && size === 0) return;
+  if (found === undefined || found.size < size)
+    throw new Error(
+      `${file}: expected at least ${size} bytes, found ${found?.size ?? "no file"}: lines of this run are lost, so it cannot go on. ` +
+        "Start a new run, or put the file back.",
+    );
+  if (found.size > size) await truncate(file, size);
+}
+
+async function syncedSize(directory: string, name: JournalName): Promise<readonly [JournalName, number]> {
+  const handle = await open(join(directory, name), "a");
+  try {
+    await handle.sync();
+    return [name, (await handle.stat()).size];
+  } finally {
+    await handle.close();
+  }
+}
+
+/** All pairs that a run has made, oldest first; none where it has made none. */
+export async function readRunPairs(directory: string): Promise<PreferencePair[]> {
+  return (await readPairs(join(directory, PAIRS_FILE))) ?? [];
+}
 
 /** Kept apart from pairs.jsonl, which holds what is trained on. */
-export async function writeHeldOutPairs(runDir: string, pairs: readonly PreferencePair[]): Promise<void> {
-  await mkdir(runDir, { recursive: true });
-  await writeFile(join(runDir, HELD_OUT_FILE), lines(pairs));
+export async function writeHeldOutPairs(directory: string, pairs: readonly PreferencePair[]): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  await writeWhole(join(directory, HELD_OUT_FILE), jsonLines(pairs));
 }
 
 /** Undefined where the run has none. */
-export async function readHeldOutPairs(runDir: string): Promise<PreferencePair[] | undefined> {
-  const file = join(runDir, HELD_OUT_FILE);
+export const readHeldOutPairs = (directory: string): Promise<PreferencePair[] | undefined> =>
+  readPairs(join(directory, HELD_OUT_FILE));
+
+async function readPairs(file: string): Promise<PreferencePair[] | undefined> {
   const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT") return undefined;
     throw error;
   });
-  try {
-    return text
-      ?.trim()
-      .split("\n")
-      .map((line) => preferencePairSchema.parse(JSON.parse(line)));
-  } catch (cause) {
-    throw new Error(`${file} holds a line that is no preference pair: start a new run`, { cause });
-  }
+  return text
+    ?.split("\n")
+    .map((line, i) => [line, i + 1] as const)
+    .filter(([line]) => line !== "")
+    .map(([line, number]) => {
+      try {
+        return preferencePairSchema.parse(JSON.parse(line));
+      } catch (cause) {
+        throw new Error(`${file} line ${number}: expected a preference pair, found something else: start a new run`, {
+          cause,
+        });
+      }
+    });
 }
 
-const lines = (pairs: readonly PreferencePair[]): string => pairs.map((pair) => `${JSON.stringify(pair)}\n`).join("");
+const jsonLines = (lines: readonly unknown[]): string => lines.map((line) => `${JSON.stringify(line)}\n`).join("");

@@ -1,5 +1,7 @@
 /** @file The door of the training loop. */
 
+export { type Keep, pruneCheckpoints, removeStaging } from "./checkpoints.js";
+export { type EvaluationOptions, evaluate } from "./evaluate.js";
 export { longestRow } from "./longest-row.js";
 export { cursorAfter, optimizerSteps, type StepPlan, stepsPerEpoch, type TakenStep } from "./optimizer-steps.js";
 export { type ReferenceOptions, type ReferenceScores, referenceScores } from "./reference-cache.js";
@@ -10,7 +12,7 @@ export {
   scorePreferences,
 } from "./score-preferences.js";
 export { readTrainingTexts, type TrainingTexts, tokenizeData, train } from "./train.js";
-export { parseTrainConfig, policyOptionsOf, type TrainConfig } from "./train-config.js";
+export { parseTrainConfig, policyOptionsOf, stepOptionsOf, type TrainConfig } from "./train-config.js";
 export type { Diagnosis, LogEntry, TrainEvent, TrainResult } from "./train-events.js";
 export { type TrainHooks, trainOn } from "./train-on.js";
 export { SETTING_NAMES, type SettingName, settingsSchema } from "./train-settings.js";

@@ -63,6 +63,8 @@ async function answer(id: number, call: EngineCall): Promise<unknown> {
       return opened().saveAdapter(call.directory);
     case "loadAdapter":
       return opened().loadAdapter(call.directory);
+    case "resetOptimizer":
+      return opened().resetOptimizer();
     case "info":
       return opened().info();
     case "stepCount":

@@ -31,6 +31,7 @@ export type EngineCall =
   | { readonly method: "loadCheckpoint"; readonly directory: string }
   | { readonly method: "saveAdapter"; readonly directory: string }
   | { readonly method: "loadAdapter"; readonly directory: string }
+  | { readonly method: "resetOptimizer" }
   | { readonly method: "info" }
   | { readonly method: "stepCount" };
 

@@ -206,6 +206,10 @@ class RemotePolicy implements Policy {
     await this.engine.call({ method: "loadAdapter", directory });
   }
 
+  async resetOptimizer(): Promise<void> {
+    await this.engine.call({ method: "resetOptimizer" });
+  }
+
   stepCount(): Promise<number> {
     return this.engine.call({ method: "stepCount" }) as Promise<number>;
   }

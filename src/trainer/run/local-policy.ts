@@ -212,6 +212,10 @@ export class LocalPolicy {
     this.stepper.state = freshState(await readTrained(directory, this.options.trainable, this.layout));
   }
 
+  resetOptimizer(): void {
+    this.stepper.state = freshState(this.stepper.state.vectors.theta);
+  }
+
   async close(): Promise<void> {
     await this.programs.dispose();
   }

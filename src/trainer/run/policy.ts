@@ -150,6 +150,8 @@ export interface Policy {
   saveAdapter(directory: string): Promise<void>;
   /** Takes the matrices of a PEFT adapter directory of the same rank and targets; the optimizer starts anew. */
   loadAdapter(directory: string): Promise<void>;
+  /** Moments of Adam and the count of steps begin anew, as where another phase begins; what is trained stays. */
+  resetOptimizer(): Promise<void>;
   /** Steps taken so far. */
   stepCount(): Promise<number>;
   close(): Promise<void>;

@@ -9,6 +9,15 @@ export const provenanceSchema = z.object({
   seed: z.number().int().nonnegative(),
   topic: z.string().optional(),
   question: z.string().optional(),
+  /** Phase and round of the run that made it. */
+  phase: z.string().optional(),
+  round: z.number().int().nonnegative().optional(),
+  /** Of the prompts that the agents were given: the first 16 hex digits of their SHA-256. */
+  prompts: z.string().optional(),
+  /** Samples that the rejected reply was chosen from, the one that was, and by which rule. */
+  samples: z.number().int().positive().optional(),
+  sample: z.number().int().nonnegative().optional(),
+  rule: z.string().optional(),
   verdict: z.record(z.string(), z.unknown()).optional(),
 });
 

@@ -1,0 +1,4 @@
+/** @file placeholder */
+export interface AgentCalls {
+  readonly name?: string;
+}
