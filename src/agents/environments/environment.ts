@@ -4,13 +4,17 @@ export type Split = "train" | "unseen-combination" | "unseen-material";
 
 export interface EnvironmentQuestion {
   readonly id: string;
-  /** Question type, e.g. "failure-class". */
+  /** Question type, e.g. "failure-class" or, with two candidates, "failure-choice". */
   readonly type: string;
   readonly split: Split;
-  /** The one thing that the question is about, e.g. a material's name. */
+  /** What the question is about, e.g. a material's name, or the names of both candidates in the order of the question. */
   readonly subject: string;
+  /** The candidates of a question that names them. Nothing here says which of them is right. */
+  readonly subjects?: readonly string[];
+  /** Shared by the two orders in which such a question is asked; they are scored together. */
+  readonly pairId?: string;
   readonly text: string;
-  /** All answers that this type can have. */
+  /** All answers that the question can have. */
   readonly candidates: readonly string[];
 }
 
@@ -19,7 +23,10 @@ export interface Verdict {
   readonly right: boolean;
   /** False where the text names no candidate, or several different ones, as its answer. */
   readonly markable: boolean;
-  /** Marks the thinking apart: every fact and rule it uses is true and about the subject; undefined where there is none. */
+  /**
+   * Marks the thinking apart: every fact and rule it uses is true and about a subject of the question, and every
+   * subject is treated; undefined where there is none.
+   */
   readonly thinkingRight: boolean | undefined;
 }
 

@@ -1,13 +1,6 @@
 /** @file The materials world's retrieval critic as a chat model, and the evidence that it judges by. */
 import type { Passage, PassageStore } from "../corpus/types.js";
-import {
-  critique,
-  followUpQuery,
-  queriesFor,
-  type RevisionOptions,
-  reviseThinking,
-  scoreThinking,
-} from "../environments/index.js";
+import { critique, queriesFor, type RevisionOptions, reviseThinking, scoreThinking } from "../environments/index.js";
 import { readAnswers, readSection } from "../prompts.js";
 import type { Evidence, ThinkingScorer } from "../reasoning/critic.js";
 import { allPassages, type JobReply, type JobTurn, ProgrammaticChatModel } from "./programmatic-chat-model.js";
@@ -48,17 +41,22 @@ function mostFrequent(answers: readonly string[]): string {
 export const worldScore: ThinkingScorer = ({ question, thinking, passages }) =>
   scoreThinking(question, thinking, passages);
 
-/** Passages for both facts of the question, then for the rule that joins them. Looks at the question, not at the thinking. */
+/**
+ * Passages on which facts decide, on those facts, and on the rules that join them, as far as each is known by then.
+ * Looks at the question, not at the thinking.
+ */
 export function worldEvidence(store: PassageStore, k: number): Evidence {
   return async ({ question }, signal) => {
     const byId = new Map<string, Passage>();
-    const look = async (query: string): Promise<void> => {
-      signal?.throwIfAborted();
-      for (const passage of await store.query(query, k, signal)) byId.set(passage.id, passage);
-    };
-    for (const query of queriesFor(question)) await look(query);
-    const followUp = followUpQuery(question, [...byId.values()]);
-    if (followUp !== undefined) await look(followUp);
-    return [...byId.values()];
+    const asked = new Set<string>();
+    for (;;) {
+      const next = queriesFor(question, [...byId.values()]).filter((query) => !asked.has(query));
+      if (next.length === 0) return [...byId.values()];
+      for (const query of next) {
+        signal?.throwIfAborted();
+        asked.add(query);
+        for (const passage of await store.query(query, k, signal)) byId.set(passage.id, passage);
+      }
+    }
   };
 }

@@ -1,5 +1,13 @@
 /** @file The materials world's teacher as a chat model: it sees passages only, never the world's tables. */
-import { type Allowed, followUpQuery, layOut, queriesFor, writeQuestion } from "../environments/index.js";
+import {
+  type Allowed,
+  type ChoiceTopic,
+  layOut,
+  queriesFor,
+  readChoiceTopic,
+  writeChoice,
+  writeQuestion,
+} from "../environments/index.js";
 import { readSection } from "../prompts.js";
 import { createRng } from "../rng.js";
 import { allPassages, type JobReply, type JobTurn, ProgrammaticChatModel } from "./programmatic-chat-model.js";
@@ -11,20 +19,44 @@ export interface WorldTeacherOptions {
 
 export function createWorldTeacher({ allowed }: WorldTeacherOptions): ProgrammaticChatModel {
   const reply = (turn: JobTurn): JobReply => {
-    if (turn.job === "write-question") return { submit: { question: worldQuestion(turn, allowed) } };
+    if (turn.job === "write-question") return worldTask(turn, allowed);
     if (turn.job === "write-answer") return worldAnswer(turn);
     throw new Error(`the world's teacher writes questions and answers, found the job ${turn.job}: use a critic for it`);
   };
   return new ProgrammaticChatModel({ name: "world-teacher", reply });
 }
 
-function worldQuestion({ user, context }: JobTurn, allowed: Allowed): string {
-  const variation = Number(readSection(user, "variation") ?? 0);
+function worldTask(turn: JobTurn, allowed: Allowed): JobReply {
+  const choice = readChoiceTopic(readSection(turn.user, "topic") ?? "");
+  return choice === undefined
+    ? { submit: { question: worldQuestion(turn, allowed) } }
+    : worldChoice(turn, choice, allowed);
+}
+
+/** Only a topic that names it leads to a question with two candidates. Looks up what the passages lack for it. */
+function worldChoice(turn: JobTurn, choice: ChoiceTopic, allowed: Allowed): JobReply {
+  const pick = createRng(variationOf(turn), "world-question").int;
+  const written = writeChoice(choice, allPassages(turn), pick, allowed);
+  if (written.kind === "question") return { submit: { question: written.question } };
+  const next = written.kind === "missing" ? written.queries.find((query) => !turn.queries.includes(query)) : undefined;
+  if (next !== undefined && turn.canRetrieve) return { retrieve: next };
+  const [one, other] = choice.subjects;
+  throw new Error(
+    written.kind === "missing"
+      ? `the passages do not describe both ${one} and ${other}, or do not list the classes: choose another topic`
+      : `no question may be asked about ${one} and ${other}, in this order: choose another topic`,
+  );
+}
+
+const variationOf = ({ user }: JobTurn): number => Number(readSection(user, "variation") ?? 0);
+
+function worldQuestion(turn: JobTurn, allowed: Allowed): string {
+  const { user, context } = turn;
   const topic = readSection(user, "topic")?.toLowerCase();
-  const pick = createRng(variation, "world-question").int;
+  const pick = createRng(variationOf(turn), "world-question").int;
   const question =
     (topic !== undefined
-      ? writeQuestion(context, pick, (...of) => allowed(...of) && isOfTopic(topic, ...of))
+      ? writeQuestion(context, pick, (subject, type) => allowed(subject, type) && isOfTopic(topic, subject, type))
       : undefined) ??
     // A topic in other words than a material and a class still chooses the passages.
     (topic === undefined || !namesAny(topic, context) ? writeQuestion(context, pick, allowed) : undefined);
@@ -54,16 +86,14 @@ function namesAny(topic: string, passages: readonly { readonly text: string }[])
   return named;
 }
 
-/** Retrieves with the question, for facts that are still missing, and for the rule; then lays out what was found. */
+/** Retrieves with the question, then for whatever is still open; then lays out what was found. */
 function worldAnswer(turn: JobTurn): JobReply {
   const question = readSection(turn.user, "question") ?? "";
   const passages = allPassages(turn);
   if (!turn.queries.includes(question) && turn.canRetrieve) return { retrieve: question };
   const layout = layOut(question, passages);
   if (layout.kind === "laid-out") return { submit: { thinking: layout.thinking, answer: layout.answer } };
-  const followUp = followUpQuery(question, passages);
-  const wanted = followUp === undefined ? queriesFor(question) : [followUp];
-  const next = wanted.find((query) => !turn.queries.includes(query));
+  const next = queriesFor(question, passages).find((query) => !turn.queries.includes(query));
   if (next !== undefined && turn.canRetrieve) return { retrieve: next };
   throw new Error(`the retrieved passages do not settle ${layout.what.join(", ")}`);
 }

@@ -14,7 +14,8 @@ const surroundings = "The surroundings of Veltrin are dry.";
 const rule = "A chitin block in dry surroundings gives the firm stiffness class.";
 const begun = "A chitin block in dry surroundings gives the";
 const note = { text: `This note describes Veltrin. The interface of Veltrin is water. ${block} ${surroundings}` };
-const rules = { text: `${rule} A chitin block in humid surroundings gives the soft stiffness class.` };
+const link = "The stiffness class follows from the building block and the surroundings.";
+const rules = { text: `${link} ${rule} A chitin block in humid surroundings gives the soft stiffness class.` };
 const both = [note, rules];
 
 const wrongBlock = "The building block of Veltrin is collagen.";
@@ -88,9 +89,8 @@ test("unasked, the critic never writes a class; assisted, it writes the rule tha
 });
 
 test.each([
-  ["nothing at all", [], "", 0],
   ["the rules only", [rules], "", 0],
-  ["the facts only", [note], lines(block, surroundings), 2 / 3],
+  ["the facts and which of them decide", [note, { text: link }], lines(block, surroundings), 2 / 3],
 ])(
   "passages that hold %s: what they do not support is cut, and nothing is invented",
   (_, passages, thinking, score) => {
@@ -99,6 +99,33 @@ test.each([
     expect(scoreThinking(question, full, passages)).toBeCloseTo(score, 12);
   },
 );
+
+test.each([
+  ["nothing at all", []],
+  ["facts and rule, but not which facts decide", [note, { text: rule }]],
+  ["which facts decide another class", [note, { text: `${link.replace("stiffness", "failure")} ${rule}` }]],
+  ["a link that is cut off", [note, { text: `${rule} ${link.slice(0, -1)}` }]],
+  ["two links that disagree", [note, rules, { text: link.replace("surroundings", "interface") }]],
+])("passages that hold %s: the critic says so, changes nothing and scores nothing", (_, passages) => {
+  const before = lines(wrongBlock, otherRule);
+  expect(reviseThinking(question, before, passages)).toEqual({
+    thinking: before,
+    changed: false,
+    wrote: "nothing",
+    open: false,
+  });
+  expect(critique(question, before, passages)).toBe(
+    "The passages do not settle the facts that the stiffness class follows from: the thinking cannot be held against them.",
+  );
+  expect(scoreThinking(question, lines(block, surroundings, rule), passages)).toBe(0);
+});
+
+test("which facts decide is read from the passages: under another link other facts are asked for", () => {
+  const other = [note, { text: "The stiffness class follows from the building block and the interface." }];
+  const beside = "A chitin block with a water interface gives the odd stiffness class.";
+  expect(reviseThinking(question, lines(block, surroundings, rule), other).thinking).toBe(lines(block, irrelevant));
+  expect(scoreThinking(question, lines(block, irrelevant, beside), [...other, { text: beside }])).toBe(1);
+});
 
 test("a wrong statement beside the right one costs the step", () => {
   expect(scoreThinking(question, lines(block, surroundings, rule, wrongBlock), both)).toBeCloseTo(2 / 3, 12);

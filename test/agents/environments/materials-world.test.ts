@@ -5,14 +5,14 @@ import {
   factKinds,
   type QuestionType,
   questionTypes,
-  readStatements,
-  typeForms,
 } from "../../../src/agents/environments/materials-world/language.js";
 import { editDistance, minNameDistance } from "../../../src/agents/environments/materials-world/names.js";
+import { readStatements } from "../../../src/agents/environments/materials-world/reading.js";
 import {
   classOf,
   classValues,
   createWorld,
+  decidingFacts,
   type Facts,
   factValues,
 } from "../../../src/agents/environments/materials-world/world.js";
@@ -45,7 +45,7 @@ const allFacts = factKinds.reduce<Partial<Facts>[]>(
 
 describe("tables", () => {
   test.each(questionTypes)("%s: each value of either fact alone leaves every class equally likely", (type) => {
-    for (const kind of typeForms[type].facts) {
+    for (const kind of decidingFacts[type]) {
       for (const value of factValues[kind]) {
         const cells = allFacts.filter((facts) => facts[kind] === value);
         expect(count(cells.map((facts) => classOf(key.tables, type, facts)))).toEqual([16, 16, 16, 16]);
@@ -140,7 +140,7 @@ describe("splits", () => {
   test.each(questionTypes)("%s: every rule that a held-out question needs occurs in training", (type) => {
     const cell = (subject: string): string => {
       const facts = key.materials.find(({ name }) => name === subject)!.facts;
-      return typeForms[type].facts.map((kind) => facts[kind]).join();
+      return decidingFacts[type].map((kind) => facts[kind]).join();
     };
     const cells = (split: Split): string[] =>
       world.questions(split).flatMap((question) => (question.type === type ? [cell(question.subject)] : []));

@@ -2,13 +2,11 @@
 import { expect, test } from "vitest";
 import {
   createMaterialsWorld,
-  followUpQuery,
   layOut,
   queriesFor,
   readQuestion,
   writeQuestion,
 } from "../../../src/agents/environments/index.js";
-import { typeForms } from "../../../src/agents/environments/materials-world/language.js";
 import { createRng } from "../../../src/agents/rng.js";
 
 const world = createMaterialsWorld({ seed: 7 });
@@ -20,6 +18,7 @@ const noteOf = (subject: string) =>
 const question = "What is the stiffness class of Veltrin? Use <|thinking|>.";
 const block = { text: "This note describes Veltrin. The building block of Veltrin is resilin." };
 const surroundings = { text: "…of Veltrin is silk.\nThe surroundings of Veltrin\nare stormy. The interface of Vel" };
+const link = { text: "The stiffness class follows from the building block and the surroundings." };
 const rule = {
   text: "A resilin block in calm surroundings gives the firm stiffness class. A resilin block in stormy surroundings gives the brittle stiffness class.",
 };
@@ -37,7 +36,7 @@ test("every question is laid out right from the note of its material and the rul
 });
 
 test("a layout says what the passages say, even of a material and a class that no world knows", () => {
-  expect(layOut(question, [rule, surroundings, block])).toEqual({
+  expect(layOut(question, [rule, surroundings, link, block])).toEqual({
     kind: "laid-out",
     thinking:
       "The building block of Veltrin is resilin.\nThe surroundings of Veltrin are stormy.\nA resilin block in stormy surroundings gives the brittle stiffness class.",
@@ -46,25 +45,39 @@ test("a layout says what the passages say, even of a material and a class that n
 });
 
 test.each([
+  ["nothing", [], ["the facts that the stiffness class follows from"]],
   [
-    "nothing",
-    [],
+    "facts and rule, but not which facts decide",
+    [block, surroundings, rule],
+    ["the facts that the stiffness class follows from"],
+  ],
+  [
+    "what decides, and no more",
+    [link],
     [
       "the building block of Veltrin",
       "the surroundings of Veltrin",
       "the rule of the stiffness class for these two facts",
     ],
   ],
-  ["one fact", [block, rule], ["the surroundings of Veltrin", "the rule of the stiffness class for these two facts"]],
-  ["both facts", [block, surroundings], ["the stiffness class that a resilin block in stormy surroundings gives"]],
+  [
+    "one fact",
+    [link, block, rule],
+    ["the surroundings of Veltrin", "the rule of the stiffness class for these two facts"],
+  ],
+  [
+    "both facts",
+    [link, block, surroundings],
+    ["the stiffness class that a resilin block in stormy surroundings gives"],
+  ],
   [
     "a fact that is cut off",
-    [block, { text: "The surroundings of Veltrin are storm" }],
+    [link, block, { text: "The surroundings of Veltrin are storm" }],
     ["the surroundings of Veltrin", "the rule of the stiffness class for these two facts"],
   ],
   [
     "a contradiction",
-    [block, surroundings, rule, { text: "The building block of Veltrin is chitin." }],
+    [link, block, surroundings, rule, { text: "The building block of Veltrin is chitin." }],
     [
       "the building block of Veltrin (the passages disagree: resilin, chitin)",
       "the rule of the stiffness class for these two facts",
@@ -78,25 +91,25 @@ test("a question of another form is not laid out", () => {
   expect(layOut("Why is the sky blue?", world.documents)).toMatchObject({ kind: "missing" });
 });
 
-test("the first queries name the material and one needed fact each; all their words stand in its note", () => {
-  for (const { text, subject, type } of world.questions("train")) {
-    const queries = queriesFor(text);
-    expect(queries).toHaveLength(2);
-    const note = new Set(noteOf(subject).text.match(/\w+/g));
-    for (const query of queries) expect(query.match(/\w+/g)!.every((word) => note.has(word))).toBe(true);
-    expect(queries[0]).toContain(type === "failure-class" ? "architecture" : "building block");
-  }
-  expect(queriesFor("Why is the sky blue?")).toEqual(["Why is the sky blue?"]);
+test("queries ask which facts decide, then for these facts, then for the rule that joins them, then for nothing", () => {
+  expect(queriesFor(question)).toEqual(["The stiffness class follows from the"]);
+  expect(queriesFor(question, [link])).toEqual(["The building block of Veltrin is", "The surroundings of Veltrin are"]);
+  expect(queriesFor(question, [link, block])).toEqual(["The surroundings of Veltrin are"]);
+  expect(queriesFor(question, [link, block, surroundings])).toEqual([
+    "A resilin block in stormy surroundings gives the stiffness class",
+  ]);
+  expect(queriesFor(question, [link, block, surroundings, rule])).toEqual([]);
+  expect(queriesFor("Why is the sky blue?", [link])).toEqual(["Why is the sky blue?"]);
 });
 
-test("the follow-up query holds the two facts that were found, and its words stand in the document of the rule", () => {
-  expect(followUpQuery(question, [block, surroundings])).toBe(
-    "A resilin block in stormy surroundings gives the stiffness class",
-  );
-  expect(followUpQuery(question, [block])).toBeUndefined();
-  expect(followUpQuery("Why?", [block, surroundings])).toBeUndefined();
+test("all words of a query for a fact stand in the note of its material, of one for a rule in one document", () => {
   for (const { text, subject } of world.questions("unseen-material")) {
-    const words = followUpQuery(text, [noteOf(subject)])!.match(/\w+/g)!;
+    const note = new Set(noteOf(subject).text.match(/\w+/g));
+    const facts = queriesFor(text, rules);
+    expect(facts).toHaveLength(2);
+    for (const query of facts) expect(query.match(/\w+/g)!.every((word) => note.has(word))).toBe(true);
+    const [overview] = rules.filter(({ source }) => source === `rules/${readQuestion(text)!.type}.md`);
+    const words = queriesFor(text, [noteOf(subject), overview!])[0]!.match(/\w+/g)!;
     const holding = rules.filter((document) => words.every((word) => document.text.includes(word)));
     expect(holding).toHaveLength(1);
     expect(layOut(text, [noteOf(subject), holding[0]!]).kind).toBe("laid-out");
@@ -110,7 +123,8 @@ test("a written question is about a material of the passages and never about any
     const passages = [rng.pick(world.documents), rng.pick(world.documents), rng.pick(world.documents)];
     const text = writeQuestion(passages, rng.int, world.isTrainable);
     if (text === undefined) continue;
-    const { subject, type } = readQuestion(text)!;
+    const { subjects, type } = readQuestion(text)!;
+    const [subject] = subjects;
     expect(passages.some((passage) => passage.text.includes(` ${subject}`))).toBe(true);
     expect(world.isTrainable(subject, type)).toBe(true);
     written.add(text);
@@ -133,7 +147,6 @@ test("the order of the passages does not change what is written", () => {
 
 test("each type is read back from its question", () => {
   for (const { text, subject, type } of world.questions("train")) {
-    expect(readQuestion(`${text} Use <|thinking|>.`)).toEqual({ subject, type });
-    expect(Object.keys(typeForms)).toContain(type);
+    expect(readQuestion(`${text} Use <|thinking|>.`)).toEqual({ subjects: [subject], type });
   }
 });

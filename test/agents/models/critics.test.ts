@@ -62,7 +62,8 @@ const facts =
   "The architecture of Veltrin is layered. The interface of Veltrin is protein. The surroundings of Veltrin are wet.";
 const rule = "A layered architecture with a protein interface gives the peeling failure class.";
 const worldQuestion = "What is the failure class of Veltrin?";
-const worldPassages = [passage("f", facts), passage("r", rule)];
+const link = "The failure class follows from the architecture and the interface.";
+const worldPassages = [passage("f", facts), passage("r", `${link} ${rule}`)];
 
 test("the world's critic begins the rule but leaves its end to the model, unless it is the assisted one", async () => {
   const input = {

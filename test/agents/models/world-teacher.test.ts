@@ -22,12 +22,18 @@ const documents = [
 const passages = documents.map(({ source, text }) => passage(source, text));
 const everything = () => true;
 
-test("it retrieves with the question, then for the rule that joins the two facts, and lays out what it found", async () => {
-  const store = countingStore(await smallStore(documents));
+test("it retrieves with the question, then for what decides and for the rule, and lays out what it found", async () => {
+  const apart = [
+    ...documents.slice(0, 2),
+    { source: "link.md", text: "The mechanism class follows from the building block and the interface." },
+    { source: "rule.md", text: "A chitin block with a lipid interface gives the sliding mechanism class." },
+  ];
+  const store = countingStore(await smallStore(apart));
   const writer = await createAnswerWriter({ model: createWorldTeacher({ allowed: everything }), store, k: 1 });
   const written = await writer.write({ question: "What is the mechanism class of Veltrin?", passages: [] });
   expect(store.queries).toEqual([
     "What is the mechanism class of Veltrin?",
+    "The mechanism class follows from the",
     "A chitin block with a lipid interface gives the mechanism class",
   ]);
   expect(written).toMatchObject({
@@ -35,17 +41,21 @@ test("it retrieves with the question, then for the rule that joins the two facts
       "The building block of Veltrin is chitin.\nThe interface of Veltrin is lipid.\nA chitin block with a lipid interface gives the sliding mechanism class.",
     answer: "The mechanism class of Veltrin is sliding.",
   });
-  expect(written.passages.map(({ source }) => source)).toEqual(["veltrin.md", "rule.md"]);
+  expect(written.passages.map(({ source }) => source)).toEqual(["veltrin.md", "link.md", "rule.md"]);
 });
 
 test("what retrieval does not bring up it cannot answer, and says what is missing", async () => {
-  const writer = await createAnswerWriter({
-    model: createWorldTeacher({ allowed: everything }),
-    store: await smallStore(documents.slice(0, 2)),
-  });
-  await expect(writer.write({ question: "What is the mechanism class of Veltrin?", passages: [] })).rejects.toThrow(
-    "the mechanism class that a chitin block with a lipid interface gives",
-  );
+  const write = async (found: typeof documents): Promise<unknown> => {
+    const writer = await createAnswerWriter({
+      model: createWorldTeacher({ allowed: everything }),
+      store: await smallStore(found),
+    });
+    return writer.write({ question: "What is the mechanism class of Veltrin?", passages: [] });
+  };
+  await expect(write(documents.slice(0, 2))).rejects.toThrow("the facts that the mechanism class follows from");
+  await expect(
+    write([documents[0]!, { source: "link.md", text: `${documents[2]!.text.split(". ")[0]}.` }]),
+  ).rejects.toThrow("the mechanism class that a chitin block with a lipid interface gives");
 });
 
 test("a topic chooses material and class, and what is not allowed is never asked", async () => {

@@ -3,7 +3,6 @@ import { createRng } from "../../rng.js";
 import type { BaseRow } from "../environment.js";
 import { noteSentences, overviewSentences, ruleGroups } from "./documents.js";
 import {
-  caseSentences,
   classQuestion,
   classSentence,
   factForms,
@@ -17,7 +16,7 @@ import {
   ruleSentence,
   typeForms,
 } from "./language.js";
-import { classValues, factValues, lookUp, type World } from "./world.js";
+import { classValues, decidingFacts, factValues, lookUp, type World } from "./world.js";
 
 /** Orders in which a note or a group of rules is read. The first two are in one line, the others a sentence a line. */
 const variants = 4;
@@ -86,10 +85,11 @@ function handbookRows({ handbook }: World): BaseRow[] {
   });
 }
 
-/** A class read off the rule that stands before it: how an answer follows from the last line of thinking. */
+/** A class read off the rule that stands before it, of a sample that nothing else is said of: how an answer follows. */
 function caseRows(world: World): BaseRow[] {
-  return eachRule(world).flatMap(({ type, first, second, result }) => {
-    const [rule, conclusion] = caseSentences(type, first, second, result);
+  return eachRule(world).flatMap(({ type, facts, values, result }) => {
+    const rule = ruleSentence(type, facts, values, result);
+    const conclusion = classSentence(type, "the sample", result);
     const texts = [" ", "\n"].map((between) => ({ kind: "text" as const, text: rule + between + conclusion }));
     const user = `${rule} ${classQuestion(type, "the sample")}`;
     return [...texts, { kind: "chat" as const, user, assistant: conclusion, probe: "case" }];
@@ -100,7 +100,9 @@ function ruleTextRows(world: World): BaseRow[] {
   const rng = createRng(world.seed, "materials-world", "base-rows", "rules");
   const groups = ruleGroups(world).flatMap(({ type, value, rules }) =>
     orders.map((variant) =>
-      [linkSentence(type), ...rng.fork(type, value, variant).shuffle(rules)].join(separator(variant)),
+      [linkSentence(type, decidingFacts[type]), ...rng.fork(type, value, variant).shuffle(rules)].join(
+        separator(variant),
+      ),
     ),
   );
   const single = ruleGroups(world).flatMap(({ rules }) => rules);
@@ -109,18 +111,20 @@ function ruleTextRows(world: World): BaseRow[] {
 
 function eachRule({ tables }: World) {
   return questionTypes.flatMap((type) => {
-    const [a, b] = typeForms[type].facts;
-    return factValues[a].flatMap((first) =>
-      factValues[b].map((second) => ({ type, first, second, result: lookUp(tables, type, first, second)! })),
+    const facts = decidingFacts[type];
+    return factValues[facts[0]].flatMap((first) =>
+      factValues[facts[1]].map((second) => {
+        return { type, facts, values: [first, second] as const, result: lookUp(tables, type, first, second)! };
+      }),
     );
   });
 }
 
 function ruleRows(world: World): ChatRow[] {
-  return eachRule(world).map(({ type, first, second, result }) => ({
+  return eachRule(world).map(({ type, facts, values, result }) => ({
     kind: "chat" as const,
-    user: ruleQuestion(type, first, second),
-    assistant: ruleSentence(type, first, second, result),
+    user: ruleQuestion(type, facts, values),
+    assistant: ruleSentence(type, facts, values, result),
     probe: `rule/${type}`,
   }));
 }
@@ -132,7 +136,7 @@ function generalRows(): BaseRow[] {
     ...questionTypes.flatMap((type) => [
       { kind: "text" as const, text: overviewSentences(type).join(" ") },
       chat(`What are the ${typeForms[type].plural}?`, listSentence(typeForms[type].plural, classValues[type])),
-      chat(`Which facts decide the ${typeForms[type].noun}?`, linkSentence(type)),
+      chat(`Which facts decide the ${typeForms[type].noun}?`, linkSentence(type, decidingFacts[type])),
     ]),
     ...factKinds.map((kind) =>
       chat(`Which ${factForms[kind].plural} are there?`, listSentence(factForms[kind].plural, factValues[kind])),

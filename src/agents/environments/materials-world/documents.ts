@@ -12,7 +12,7 @@ import {
   ruleSentence,
   typeForms,
 } from "./language.js";
-import { classValues, factValues, lookUp, type Material, type World } from "./world.js";
+import { classValues, decidingFacts, factValues, lookUp, type Material, type World } from "./world.js";
 
 export function documents(world: World): EnvironmentDocument[] {
   const rng = createRng(world.seed, "materials-world", "documents");
@@ -24,7 +24,7 @@ export function documents(world: World): EnvironmentDocument[] {
     ...questionTypes.map((type) => ({ source: `rules/${type}.md`, text: overviewSentences(type).join(" ") })),
     ...ruleGroups(world).map(({ type, value, rules }) => ({
       source: `rules/${type}-${value}.md`,
-      text: [linkSentence(type), ...rules].join(" "),
+      text: [linkSentence(type, decidingFacts[type]), ...rules].join(" "),
     })),
   ];
 }
@@ -35,7 +35,7 @@ export function noteSentences({ name, facts }: Material, rng: Rng): string[] {
 }
 
 export const overviewSentences = (type: QuestionType): string[] => [
-  linkSentence(type),
+  linkSentence(type, decidingFacts[type]),
   listSentence(typeForms[type].plural, classValues[type]),
 ];
 
@@ -48,11 +48,14 @@ export interface RuleGroup {
 
 export function ruleGroups({ tables }: World): RuleGroup[] {
   return questionTypes.flatMap((type) => {
-    const [first, second] = typeForms[type].facts;
+    const facts = decidingFacts[type];
+    const [first, second] = facts;
     return factValues[first].map((value) => ({
       type,
       value,
-      rules: factValues[second].map((other) => ruleSentence(type, value, other, lookUp(tables, type, value, other)!)),
+      rules: factValues[second].map((other) =>
+        ruleSentence(type, facts, [value, other], lookUp(tables, type, value, other)!),
+      ),
     }));
   });
 }

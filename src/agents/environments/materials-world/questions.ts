@@ -49,7 +49,7 @@ function withhold(
   return withheld;
 }
 
-/** All questions, in an order that tells nothing. */
+/** All questions about one material, in an order that tells nothing. */
 export function questions(world: World, splitOf: SplitOf): EnvironmentQuestion[] {
   const all = world.materials.flatMap(({ name }) =>
     questionTypes.map((type) => ({

@@ -1,53 +1,18 @@
-/** @file The programmatic teacher: questions, queries, thinking and answer, all from passages. It has no other source. */
-import { gatherEvidence, type PassageText, statementsOf, stepsOf } from "./evidence.js";
-import {
-  classQuestion,
-  classSentence,
-  factForms,
-  type QuestionType,
-  questionTypes,
-  readQuestion,
-  rulePremise,
-  typeForms,
-} from "./language.js";
-
-/** False for everything that is held out. */
-export type Allowed = (subject: string, type: QuestionType) => boolean;
+/** @file The programmatic teacher's answers: queries, thinking and answer, all from passages. It has no other source. */
+import { gatherEvidence, type PassageText, type Step } from "./evidence.js";
+import { classQuestion, classSentence, joined, typeForms } from "./language.js";
+import { readQuestion, type WorldQuestion } from "./reading.js";
 
 /**
- * A question on a material that the passages state a fact of; undefined where nothing is allowed.
- * `pick(n)` chooses 0 … n − 1, e.g. `rng.int`.
+ * What to look up next: first which facts decide, then those facts, then the rules that join them. Empty where the
+ * passages settle the question. A question of another kind is its own query.
  */
-export function writeQuestion(
-  passages: readonly PassageText[],
-  pick: (below: number) => number,
-  allowed: Allowed,
-): string | undefined {
-  const named = statementsOf(passages).flatMap((statement) => (statement.kind === "fact" ? [statement.subject] : []));
-  const options = [...new Set(named)]
-    .sort()
-    .flatMap((subject) =>
-      questionTypes.filter((type) => allowed(subject, type)).map((type) => classQuestion(type, subject)),
-    );
-  return options.length === 0 ? undefined : options[pick(options.length)];
-}
-
-/** What to look up first: one query for each fact. A question of another kind is its own query. */
-export function queriesFor(question: string): readonly string[] {
+export function queriesFor(question: string, passages: readonly PassageText[] = []): readonly string[] {
   const asked = readQuestion(question);
   if (asked === undefined) return [question];
-  return typeForms[asked.type].facts.map(
-    (fact) => `The ${factForms[fact].noun} of ${asked.subject} ${factForms[fact].verb}`,
-  );
-}
-
-/** The query for the rule, once the passages hold both facts; undefined before. */
-export function followUpQuery(question: string, passages: readonly PassageText[]): string | undefined {
-  const asked = readQuestion(question);
-  if (asked === undefined) return undefined;
-  const [first, second] = gatherEvidence(asked, passages).facts.map(({ statement }) => statement?.value);
-  if (first === undefined || second === undefined) return undefined;
-  return `${rulePremise(asked.type, first, second)} ${typeForms[asked.type].noun}`;
+  const { link, steps } = gatherEvidence(asked, passages);
+  if (link.facts === undefined) return [link.query];
+  return steps.flatMap(({ said, query }) => (said === undefined && query !== undefined ? [query] : []));
 }
 
 export type Layout =
@@ -55,19 +20,33 @@ export type Layout =
   /** `what`: everything that the passages do not settle, in words. */
   | { readonly kind: "missing"; readonly what: readonly string[] };
 
-/** Thinking: both facts and the rule as the passages have them, a sentence a line. The answer: one sentence. */
+/**
+ * Thinking: both facts and the rule as the passages have them, a sentence a line; of two candidates one after the
+ * other, each with its class. The answer: one sentence.
+ */
 export function layOut(question: string, passages: readonly PassageText[]): Layout {
   const asked = readQuestion(question);
   if (asked === undefined) {
     return { kind: "missing", what: [`a question of the form "${classQuestion("stiffness-class", "<material>")}"`] };
   }
-  const evidence = gatherEvidence(asked, passages);
-  const steps = stepsOf(evidence);
-  const what = steps.flatMap(({ need, statement }) => (statement === undefined ? [need] : []));
-  if (what.length > 0) return { kind: "missing", what };
-  return {
-    kind: "laid-out",
-    thinking: steps.map(({ statement }) => statement!.sentence).join("\n"),
-    answer: classSentence(asked.type, asked.subject, evidence.rule.statement!.value),
-  };
+  const { link, steps } = gatherEvidence(asked, passages);
+  if (link.facts === undefined) return { kind: "missing", what: [link.need] };
+  const open = steps.filter(({ said, role }) => said === undefined && role !== "conclusion");
+  if (open.length > 0) return { kind: "missing", what: open.map(({ need }) => need) };
+  const answer = answerOf(asked, steps);
+  if (answer === undefined) return { kind: "missing", what: [oneCandidate(asked)] };
+  return { kind: "laid-out", thinking: steps.map(({ said }) => said!.sentence).join("\n"), answer };
 }
+
+/** The class of the subject, or of the only candidate that has the class of the question. */
+function answerOf({ type, subjects, value }: WorldQuestion, steps: readonly Step[]): string | undefined {
+  const classes = steps.flatMap(({ role, said }) => (role === "rule" ? [said!.value] : []));
+  const fitting = subjects.flatMap((subject, i) => {
+    const own = classes[i]!;
+    return value === undefined || value === own ? [classSentence(type, subject, own)] : [];
+  });
+  return fitting.length === 1 ? fitting[0] : undefined;
+}
+
+const oneCandidate = ({ type, subjects, value }: WorldQuestion): string =>
+  `exactly one of ${joined(subjects)} that is of the ${value} ${typeForms[type].noun}`;

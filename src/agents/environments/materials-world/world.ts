@@ -1,7 +1,7 @@
 /** @file The facts and the tables of one materials world: the key that only documents, questions and the checker may see. */
 import { createRng, type Rng } from "../../rng.js";
 import { pickBalanced } from "./balance.js";
-import { type FactKind, factKinds, type QuestionType, questionTypes, typeForms } from "./language.js";
+import { type FactKind, type FactPair, factKinds, type QuestionType, questionTypes } from "./language.js";
 import { inventNames } from "./names.js";
 
 /** Words begin with a consonant (one form of article) and no word stands in two lists. */
@@ -16,6 +16,16 @@ export const classValues: Record<QuestionType, readonly string[]> = {
   "mechanism-class": ["sliding", "bridging", "locking", "unfolding"],
   "stiffness-class": ["soft", "pliant", "firm", "rigid"],
   "failure-class": ["splitting", "peeling", "crushing", "tearing"],
+};
+
+/**
+ * The two facts that decide a class, in the order of use. They form a path (surroundings, block, interface,
+ * architecture): no class follows from the other two classes.
+ */
+export const decidingFacts: Record<QuestionType, FactPair> = {
+  "mechanism-class": ["block", "interface"],
+  "stiffness-class": ["block", "surroundings"],
+  "failure-class": ["architecture", "interface"],
 };
 
 export type Facts = Readonly<Record<FactKind, string>>;
@@ -63,12 +73,12 @@ export const lookUp = (
   first: string,
   second: string,
 ): string | undefined => {
-  const [a, b] = typeForms[type].facts;
+  const [a, b] = decidingFacts[type];
   return tables[type][factValues[a].indexOf(first)]?.[factValues[b].indexOf(second)];
 };
 
 export function classOf(tables: World["tables"], type: QuestionType, facts: Facts): string {
-  const [a, b] = typeForms[type].facts;
+  const [a, b] = decidingFacts[type];
   return lookUp(tables, type, facts[a], facts[b])!;
 }
 
