@@ -1,13 +1,6 @@
 /** @file The settings of a training config as flags of the command line: the same names with hyphens, checked by the same rules. */
-import { InvalidArgumentError, Option } from "commander";
-import { type SettingName, settingsSchema } from "../trainer/loop/train-settings.js";
-
-interface Flag {
-  readonly group: string;
-  /** What stands behind the flag in the help. */
-  readonly value: string;
-  readonly help: string;
-}
+import { type SettingName, settingsSchema } from "../trainer/index.js";
+import { BOOLEAN, type Flag, type FlagTable, readSetting, type SettingFlags, tableFlags } from "./flag-table.js";
 
 const MODEL = "Model and data:";
 const LOSS = "Loss:";
@@ -19,10 +12,8 @@ const MACHINE = "Machine:";
 
 const flag = (group: string, value: string, help: string): Flag => ({ group, value, help });
 
-/** A switch; false turns off what a config file turned on. */
-const BOOLEAN = "[true|false]";
 
-const FLAGS: Readonly<Record<SettingName, Flag>> = {
+export const TRAIN_FLAGS: Readonly<Record<SettingName, Flag>> = {
   model: flag(
     MODEL,
     "<model>",
@@ -116,55 +107,10 @@ const SHORT: Readonly<Partial<Record<SettingName, string>>> = {
   resume_from_checkpoint: "resume",
 };
 
-export interface SettingFlags {
-  readonly options: readonly Option[];
-  /** Settings of what commander parsed; flags that were not given are absent. */
-  read(parsed: Readonly<Record<string, unknown>>): Record<string, unknown>;
-}
+const TABLE: FlagTable<SettingName> = { flags: TRAIN_FLAGS, schemas: settingsSchema.shape, short: SHORT };
 
 /** Flags of these settings. The short name of a setting is shown, the long one understood. */
-export function settingFlags(names: readonly SettingName[]): SettingFlags {
-  const byAttribute = new Map<string, SettingName>();
-  const options = names.flatMap((name) => {
-    const long = name.replaceAll("_", "-");
-    const shown = [SHORT[name] ?? long, ...(SHORT[name] === undefined ? [] : [long])];
-    return shown.map((word, i) => {
-      const option = flagOption(name, word);
-      byAttribute.set(option.attributeName(), name);
-      return i === 0 ? option : option.hideHelp();
-    });
-  });
-  const read = (parsed: Readonly<Record<string, unknown>>): Record<string, unknown> =>
-    Object.fromEntries(
-      Object.entries(parsed).flatMap(([attribute, value]) => {
-        const name = byAttribute.get(attribute);
-        return name === undefined || value === undefined ? [] : [[name, value]];
-      }),
-    );
-  return { options, read };
-}
-
-function flagOption(name: SettingName, word: string): Option {
-  const { group, value, help } = FLAGS[name];
-  return new Option(`--${word} ${value}`, help).argParser((text) => settingOf(name, text)).helpGroup(group);
-}
+export const settingFlags = (names: readonly SettingName[]): SettingFlags => tableFlags(TABLE, names);
 
 /** The text as what the setting may hold: a number, a truth value, a list, or text. */
-export function settingOf(name: SettingName, text: string): unknown {
-  const schema = settingsSchema.shape[name];
-  const list = text.split(",").map((part) => part.trim());
-  const numbers = list.map((part) => (part === "" ? Number.NaN : Number(part)));
-  const readings: unknown[] = [
-    ...(text === "true" || text === "false" ? [text === "true"] : []),
-    ...(Number.isNaN(numbers[0]) ? [] : [numbers[0]]),
-    text,
-    numbers,
-    list,
-  ];
-  for (const reading of readings) {
-    const result = schema.safeParse(reading);
-    if (result.success) return result.data;
-  }
-  const best = schema.safeParse(readings[0]);
-  throw new InvalidArgumentError(best.error?.issues[0]?.message ?? "is not valid");
-}
+export const settingOf = (name: SettingName, text: string): unknown => readSetting(settingsSchema.shape[name], text);

@@ -51,7 +51,8 @@ export interface World {
   readonly tables: Readonly<Record<QuestionType, Table>>;
 }
 
-const entriesPerClass = 4;
+/** Enough names that the words of a question, not the name in it, decide the form of the answer. */
+const entriesPerClass = 12;
 
 export function createWorld(seed: number, count: number): World {
   const rng = createRng(seed, "materials-world");
