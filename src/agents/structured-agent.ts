@@ -2,23 +2,30 @@
 import { setMaxListeners } from "node:events";
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import type { z } from "zod";
+import { type AgentCalls, createAgentCalls } from "./calls/index.js";
 import type { PassageStore, ScoredPassage } from "./corpus/types.js";
-import { retrieveContextTool, retrievedPassages } from "./retrieve-context.js";
+import { RETRIEVE_CONTEXT, retrieveContextTool, retrievedPassages } from "./retrieve-context.js";
 
-/** Enough for a few retrievals and one corrected hand-in. */
-export const MOST_MODEL_CALLS = 8;
-
-export interface StructuredAgentOptions<T> {
+/** What every agent takes, whatever its job. */
+export interface AgentOptions {
   readonly model: BaseChatModel;
+  /** Limits, cache and counts; agents that are given the same object share them. Default: `createAgentCalls()` of its own. */
+  readonly calls?: AgentCalls;
+  /** Turns of the model in one run; default: what `calls` says. */
+  readonly maxModelCalls?: number;
+}
+
+export interface StructuredAgentOptions<T> extends AgentOptions {
   /** The job's system message; constant, so that one agent serves a whole round. */
   readonly system: string;
   /** What is handed in. `meta({title})` names the tool that the model calls for it. */
   readonly schema: z.ZodType<T>;
+  /** Reads a plain reply in a form of the job's own, e.g. marked sections; undefined where it is in none. */
+  readonly readText?: (text: string) => unknown;
   /** With a store, the agent has the retrieve-context tool. */
   readonly store?: PassageStore;
   /** Passages a retrieval returns unless the model says otherwise. */
   readonly k?: number;
-  readonly maxModelCalls?: number;
 }
 
 export interface AgentResult<T> {
@@ -30,6 +37,8 @@ export interface AgentResult<T> {
 export interface StructuredAgent<T> {
   /** Name of the model behind the agent, for provenance. */
   readonly modelName: string;
+  readonly calls: AgentCalls;
+  /** Throws an `AgentFailure` with its reason, or the signal's reason where it was aborted. */
   run(user: string, signal?: AbortSignal): Promise<AgentResult<T>>;
 }
 
@@ -44,40 +53,75 @@ export function chatModelName(model: BaseChatModel): string {
 export async function createStructuredAgent<T extends Record<string, unknown>>(
   options: StructuredAgentOptions<T>,
 ): Promise<StructuredAgent<T>> {
-  const { createAgent, modelCallLimitMiddleware, toolStrategy } = await import("langchain");
-  const { model, system, schema, store, k, maxModelCalls = MOST_MODEL_CALLS } = options;
-  const agent = createAgent({
-    model,
-    tools: store === undefined ? [] : [await retrieveContextTool(store, k)],
-    systemPrompt: system,
-    responseFormat: [...toolStrategy(schema)],
-    middleware: [modelCallLimitMiddleware({ runLimit: maxModelCalls, exitBehavior: "error" })],
-  });
+  const { createAgentRun } = await import("./calls/agent-middleware.js");
+  const { schema, calls = createAgentCalls() } = options;
+  const { maxModelCalls = calls.settings.maxModelCalls } = options;
+  const model = await modelBehind(options.model);
+  const modelName = chatModelName(model);
+  const agent = await buildAgent({ ...options, model, calls, maxModelCalls });
   return {
-    modelName: chatModelName(model),
+    modelName,
+    calls,
     async run(user, signal) {
       signal?.throwIfAborted();
       // A signal of its own: LangChain listens many times a run, and a round runs many agents on one signal.
       const own = signal && AbortSignal.any([signal]);
       if (own !== undefined) setMaxListeners(0, own);
-      // The middleware ends a run that calls the model too often; the graph's own limit must not do so first.
-      const state = await agent
-        .invoke(
-          { messages: [{ role: "user", content: user }] },
-          { recursionLimit: 6 * maxModelCalls + 10, ...(own && { signal: own }) },
-        )
-        .catch((error: unknown) => {
-          signal?.throwIfAborted();
-          throw error;
-        });
-      const value: unknown = state.structuredResponse;
-      if (value === undefined) {
-        const title = schema.meta()?.title ?? "its structured output tool";
-        throw new Error(
-          `expected the model ${chatModelName(model)} to call ${title}, found a plain reply: use a model with tool calls`,
-        );
+      const config = {
+        configurable: { agentRun: createAgentRun() },
+        // The middleware ends a run that calls the model too often; the graph's own limit must not do so first.
+        recursionLimit: 6 * maxModelCalls + 10,
+        ...(own && { signal: own }),
+      };
+      try {
+        const state = await agent.invoke({ messages: [{ role: "user", content: user }] }, config);
+        if (state.structuredResponse === undefined) throw new Error(`internal: ${modelName} ended without a hand-in`);
+        return { value: schema.parse(state.structuredResponse), passages: retrievedPassages(state.messages) };
+      } catch (error) {
+        signal?.throwIfAborted();
+        throw calls.failed(error);
       }
-      return { value: schema.parse(value), passages: retrievedPassages(state.messages) };
     },
   };
+}
+
+async function buildAgent<T extends Record<string, unknown>>(
+  options: StructuredAgentOptions<T> & { readonly calls: AgentCalls; readonly maxModelCalls: number },
+) {
+  const { createAgent, toolStrategy } = await import("langchain");
+  const { agentMiddleware } = await import("./calls/agent-middleware.js");
+  const { model, system, schema, readText, store, k, calls, maxModelCalls } = options;
+  const title = schema.meta()?.title;
+  if (title === undefined) throw new Error("internal: the schema of a structured agent needs meta({title})");
+  // LangChain's own second try breaks beside call limits (one reply takes two ways through its graph), so it accepts
+  // every hand-in, and the middleware checks.
+  const responseFormat = toolStrategy(schema, { handleError: false }).map((strategy) =>
+    Object.assign(strategy, { parse: (args: Record<string, unknown>) => args }),
+  );
+  return createAgent({
+    model,
+    tools: store === undefined ? [] : [await retrieveContextTool(store, k)],
+    systemPrompt: system,
+    responseFormat,
+    middleware: agentMiddleware({
+      calls,
+      handIn: { title, schema, readText },
+      modelName: chatModelName(model),
+      cached: await isCacheable(model),
+      maxModelCalls,
+      ...(store && { tool: RETRIEVE_CONTEXT }),
+    }),
+  });
+}
+
+/** `initChatModel` wraps the model that it opens; names and parameters are the inner one's. */
+async function modelBehind(model: BaseChatModel): Promise<BaseChatModel> {
+  const { _getModelInstance: inner } = model as { readonly _getModelInstance?: () => Promise<BaseChatModel> };
+  return inner === undefined ? model : inner.call(model);
+}
+
+/** A program is cheaper to ask than to look up, and a model of the engine may learn between two calls. */
+async function isCacheable(model: BaseChatModel): Promise<boolean> {
+  const { ProgrammaticChatModel } = await import("./models/programmatic-chat-model.js");
+  return !(model instanceof ProgrammaticChatModel) && model._llmType() !== "preflexor-engine";
 }

@@ -1,16 +1,14 @@
 /** @file The task generator: a LangChain agent that writes a hard, self-contained question from passages. */
-import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import { z } from "zod";
+import { AgentFailure } from "./calls/index.js";
 import type { PassageStore, ScoredPassage } from "./corpus/types.js";
 import { type QuestionInput, writeQuestionPrompt } from "./prompts.js";
-import { createStructuredAgent } from "./structured-agent.js";
+import { type AgentOptions, createStructuredAgent } from "./structured-agent.js";
 
-export interface WriterOptions {
-  readonly model: BaseChatModel;
+export interface WriterOptions extends AgentOptions {
   readonly store: PassageStore;
   /** Passages a retrieval returns unless the model says otherwise. */
   readonly k?: number;
-  readonly maxModelCalls?: number;
 }
 
 export interface GeneratedTask {
@@ -23,7 +21,7 @@ export interface TaskGenerator {
   readonly modelName: string;
   /** What the model is told, for provenance. */
   readonly system: string;
-  /** Throws where the model gives up, calls tools without end, or writes no question. */
+  /** Throws an `AgentFailure` where the model gives up, calls tools without end, or writes no question. */
   generate(input: QuestionInput, signal?: AbortSignal): Promise<GeneratedTask>;
 }
 
@@ -38,8 +36,10 @@ export async function createTaskGenerator(options: WriterOptions): Promise<TaskG
     modelName: agent.modelName,
     system,
     async generate(input, signal) {
-      if (input.passages.length === 0)
-        throw new Error("expected passages to write a question from, found none: ingest a corpus first");
+      if (input.passages.length === 0) {
+        const text = "expected passages to write a question from, found none: ingest a corpus first";
+        throw agent.calls.failed(new AgentFailure("empty-retrieval", text));
+      }
       const { value, passages } = await agent.run(writeQuestionPrompt(input).user, signal);
       return { question: value.question, passages };
     },

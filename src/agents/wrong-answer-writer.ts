@@ -15,11 +15,11 @@ const wrongAnswerSchema = z
 
 /** It is given the right answer, so that it does not write it by chance; an answer equal to it is refused. */
 export async function createWrongAnswerWriter(options: Omit<WriterOptions, "store">): Promise<WrongAnswerWriter> {
-  const { model, maxModelCalls } = options;
+  const { model, calls } = options;
   const { system } = writeWrongAnswerPrompt({ question: "", answer: "", passages: [], variation: 0 });
   const agent = await createStructuredAgent({
     model,
-    ...(maxModelCalls !== undefined && { maxModelCalls }),
+    ...(calls && { calls }),
     system,
     schema: wrongAnswerSchema,
   });

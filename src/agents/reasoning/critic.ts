@@ -1,9 +1,8 @@
 /** @file The critic: a LangChain agent that criticises a thinking section, improves it, and merges answers; and scorers. */
-import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import { z } from "zod";
 import type { Passage, PassageStore } from "../corpus/types.js";
 import { type CritiqueInput, giveFeedbackPrompt, improveThinkingPrompt, integrateAnswersPrompt } from "../prompts.js";
-import { createStructuredAgent } from "../structured-agent.js";
+import { type AgentOptions, createStructuredAgent } from "../structured-agent.js";
 import { sentences, support, supportedShare } from "../support.js";
 
 export interface Critique {
@@ -47,12 +46,10 @@ const integratedSchema = z
   .object({ answer: z.string().trim().min(1).describe("The merged answer alone") })
   .meta({ title: "submit-merged-answer", description: "Hands in the merged answer." });
 
-export interface CriticOptions {
-  readonly model: BaseChatModel;
+export interface CriticOptions extends AgentOptions {
   /** With a store the critic can retrieve more than it is given. */
   readonly store?: PassageStore;
   readonly k?: number;
-  readonly maxModelCalls?: number;
 }
 
 export async function createCritic(options: CriticOptions): Promise<Critic> {

@@ -14,6 +14,7 @@ import {
   createAnswerWriter,
   type WrittenAnswer,
 } from "../answer-writer.js";
+import { failureReason } from "../calls/index.js";
 import { drawPassages } from "../corpus/index.js";
 import type { Passage, PassageStore } from "../corpus/types.js";
 import { mapInOrder } from "../map-in-order.js";
@@ -21,6 +22,7 @@ import { createRng } from "../rng.js";
 import { type ReplyOptions, replies, type Sampling, type Student } from "../student.js";
 import { createTaskGenerator, type TaskGenerator } from "../task-generator.js";
 import { createWrongAnswerWriter, type WrongAnswerWriter } from "../wrong-answer-writer.js";
+import type { DraftProblem } from "./draft-checks.js";
 import { pickRejected, type SampleJudge } from "./rejected-rule.js";
 import type { RejectedRule } from "./teach-plan.js";
 
@@ -53,7 +55,16 @@ export interface ChosenDraft {
 
 export type DraftOutcome =
   | { readonly kind: "draft"; readonly draft: ChosenDraft }
-  | { readonly kind: "failure"; readonly topic: string; readonly reason: string };
+  | DraftFailure;
+
+export interface DraftFailure {
+  readonly kind: "failure";
+  readonly topic: string;
+  /** Short, so that it can be counted. */
+  readonly reason: string;
+  /** What exactly, where that differs from draft to draft. */
+  readonly detail?: string;
+}
 
 /** The agents that write chosen replies, built once and used for many. */
 export interface PairMakers {
@@ -90,12 +101,12 @@ export interface DraftOptions {
   readonly concurrency?: number;
   /** Refuses a question, or a draft, by returning the reason. */
   readonly refuse?: (question: string) => string | undefined;
-  readonly refuseDraft?: (draft: ChosenDraft, written: WrittenAnswer) => string | undefined;
+  readonly refuseDraft?: (question: string, written: WrittenAnswer) => DraftProblem | undefined;
   readonly signal?: AbortSignal;
   readonly onProgress?: (finished: number, total: number) => void;
 }
 
-/** Questions and chosen replies, in task order. What fails is told with its reason; only an abort throws. */
+/** Questions and chosen replies, in task order. What fails is told with its reason; an abort throws, and a spent budget. */
 export async function makeDrafts(
   makers: PairMakers,
   tasks: readonly PairTask[],
@@ -107,7 +118,7 @@ export async function makeDrafts(
       return await makeDraft(makers, task, options);
     } catch (error) {
       signal?.throwIfAborted();
-      return { kind: "failure", topic: task.topic ?? "", reason: reasonOf(error) };
+      return { kind: "failure", topic: task.topic ?? "", ...failureOf(error) };
     }
   };
   return mapInOrder(tasks, attempt, { concurrency, ...(signal && { signal }), ...(onProgress && { onProgress }) });
@@ -136,8 +147,8 @@ async function makeDraft(makers: PairMakers, task: PairTask, options: DraftOptio
     ...(topic !== undefined && { topic }),
     seed,
   };
-  const fault = refuseDraft?.(draft, written);
-  return fault === undefined ? { kind: "draft", draft } : failure(fault);
+  const problem = refuseDraft?.(asked.question, written);
+  return problem === undefined ? { kind: "draft", draft } : { kind: "failure", topic: topic ?? "", ...problem };
 }
 
 const drawn = ({ store, contextPassages }: PairMakers, { topic, seed }: PairTask, signal: AbortSignal | undefined) =>
@@ -157,8 +168,16 @@ function chosenReply({ thinking, reflection, answer }: WrittenAnswer, markers: S
   return [prefilledThinking(thinking, markers), ...reflected, answer].join("\n");
 }
 
+/** Counted by what went wrong, with the words of the error beside it. A spent budget ends the run instead. */
+function failureOf(error: unknown): { readonly reason: string; readonly detail?: string } {
+  const text = reasonOf(error);
+  const reason = failureReason(error);
+  if (reason === "budget") throw error;
+  return reason === "other" ? { reason: text } : { reason: `the teacher failed: ${reason}`, detail: text };
+}
+
 /** What an error says, its causes included, on one line. */
-export function reasonOf(error: unknown): string {
+function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const cause = error.cause === undefined ? "" : ` (${reasonOf(error.cause)})`;
   return `${error.message}${cause}`.replace(/\s+/g, " ").trim();
@@ -175,9 +194,7 @@ export interface RejectedOptions extends Sampling, Pick<ReplyOptions, "signal" |
   readonly judge?: SampleJudge;
 }
 
-export type PairOutcome =
-  | { readonly kind: "pair"; readonly pair: PreferencePair }
-  | { readonly kind: "failure"; readonly topic: string; readonly reason: string };
+export type PairOutcome = { readonly kind: "pair"; readonly pair: PreferencePair } | DraftFailure;
 
 /** Samples the student's replies to all drafts in one batch and completes the pairs, in the order of the drafts. */
 export async function completePairs(
@@ -231,7 +248,7 @@ export async function completeByTeacher(
       return completePair(draft, wrong, name, { rule: "teacher" });
     } catch (error) {
       signal?.throwIfAborted();
-      return { kind: "failure", topic: topicOrQuestion(draft), reason: reasonOf(error) };
+      return { kind: "failure", topic: topicOrQuestion(draft), ...failureOf(error) };
     }
   };
   return mapInOrder(drafts, complete, { concurrency, ...(signal && { signal }), ...(onProgress && { onProgress }) });

@@ -35,7 +35,14 @@ export type TeachEvent =
     }
   | { readonly kind: "progress"; readonly done: number; readonly total: number; readonly note?: string }
   | { readonly kind: "pair"; readonly round: number; readonly pair: PreferencePair }
-  | { readonly kind: "failure"; readonly round: number; readonly topic: string; readonly reason: string }
+  | {
+      readonly kind: "failure";
+      readonly round: number;
+      readonly topic: string;
+      /** Short, so that it can be counted; `detail` says what exactly. */
+      readonly reason: string;
+      readonly detail?: string;
+    }
   | {
       readonly kind: "step";
       readonly round: number;

@@ -9,6 +9,7 @@ import {
   type ChosenDraft,
   completeByTeacher,
   completePairs,
+  type DraftFailure,
   type DraftOutcome,
   makeDrafts,
   type PairMakers,
@@ -43,7 +44,7 @@ export interface RoundPlan extends PairPlan, Pick<TextPlan, "markers" | "promptS
 
 export type RoundEvent =
   | { readonly kind: "progress"; readonly done: number; readonly total: number; readonly note: string }
-  | { readonly kind: "failure"; readonly round: number; readonly topic: string; readonly reason: string };
+  | (DraftFailure & { readonly round: number });
 
 /** Draws again this often where pairs were dropped. */
 const MOST_DRAWS = 4;
@@ -69,7 +70,7 @@ export async function* makeRoundPairs(
     const drafts: ChosenDraft[] = [];
     for (const outcome of yield* draftsOf(context, plan, batch)) {
       const failure = draftFailure(outcome, taken);
-      if (failure !== undefined) yield { kind: "failure", round: plan.round, ...failure };
+      if (failure !== undefined) yield { ...failure, kind: "failure", round: plan.round };
       else if (outcome.kind === "draft") {
         taken.add(normalizedQuestion(outcome.draft.question));
         drafts.push(outcome.draft);
@@ -178,8 +179,8 @@ function refusals(environment: Environment): (question: string) => string | unde
 function draftFailure(
   outcome: DraftOutcome,
   taken: ReadonlySet<string>,
-): { topic: string; reason: string } | undefined {
-  if (outcome.kind === "failure") return { topic: outcome.topic, reason: outcome.reason };
+): Omit<DraftFailure, "kind"> | undefined {
+  if (outcome.kind === "failure") return outcome;
   const { question, topic } = outcome.draft;
   return taken.has(normalizedQuestion(question))
     ? { topic: topic ?? question, reason: "the question was asked before" }

@@ -26,10 +26,12 @@ export function referenceJudge(judge: Judge, onlyWrong: boolean): SampleJudge {
     onlyWrong,
     async judge({ question, answer }, reply, signal) {
       const said = answerOf(reply);
-      if (said === "")
-        return { right: false, record: { rejected: { right: false, reason: "no answer" }, judge: judge.modelName } };
-      const verdict = await judge.judgeAnswer({ question, answer: said, reference: answer }, signal);
-      return { right: verdict.right, record: { rejected: verdict, judge: judge.modelName } };
+      const { verdict, reason } =
+        said === ""
+          ? ({ verdict: "wrong", reason: "the reply has no answer" } as const)
+          : await judge.judgeAnswer({ question, answer: said, reference: answer }, signal);
+      const right = verdict === "unjudged" ? undefined : verdict === "right";
+      return { right, record: { rejected: { ...(right !== undefined && { right }), reason }, judge: judge.name } };
     },
   };
 }

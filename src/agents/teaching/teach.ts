@@ -1,5 +1,5 @@
 /** @file The outer loop: pairs against the current model, training on them, held-out loss, checkpoint, evaluation, and again. */
-import type { PreferencePair, TokenizedPair } from "../../trainer/index.js";
+import type { TokenizedPair } from "../../trainer/index.js";
 import { createRng } from "../rng.js";
 import { checkPlan } from "./check-plan.js";
 import type { TeachEvent } from "./events.js";
@@ -49,8 +49,8 @@ async function* counted<T>(run: Run, events: AsyncGenerator<TeachEvent, T>): Asy
     const event = next.value;
     if (event.kind === "failure") {
       run.failures[event.reason] = (run.failures[event.reason] ?? 0) + 1;
-      const { round, topic, reason } = event;
-      await run.journal.failures([{ round, topic, reason }]);
+      const { kind: _kind, ...line } = event;
+      await run.journal.failures([line]);
     }
     yield event;
   }
@@ -130,5 +130,3 @@ async function* publish({ context, plan, state }: Run, round: number): AsyncGene
     };
   }
 }
-
-export type { PreferencePair };

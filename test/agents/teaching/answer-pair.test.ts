@@ -63,7 +63,8 @@ test("what a teacher cannot do is a counted failure with its reason, and the oth
     .respond(new Error("quota exceeded"))
     .respondWithTools([submitQuestion])
     .respondWithTools([submitAnswer])
-    .respond(new AIMessage("Here is a question: why?"));
+    .respond(new AIMessage("Here is a question: why?"))
+    .respond(new AIMessage("As I said: why?"));
   const makers = await createPairMakers({ model, store: await smallStore() });
   const outcomes = await makeDrafts(makers, [{ seed: 0, topic: "one" }, { seed: 1 }, { seed: 2, topic: "three" }], {
     concurrency: 1,
