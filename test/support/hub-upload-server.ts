@@ -51,6 +51,8 @@ export class HubUploadServer {
   token = "hf_right";
   /** Large files are uploaded in parts of this size; 0: whole. */
   partBytes = 0;
+  /** Runs before a commit is looked at. */
+  beforeCommit: (() => void) | undefined;
   private readonly parts = new Map<string, Buffer>();
   private readonly hub = createServer((request, response) => this.serve("hub", request, response));
   private readonly storage = createServer((request, response) => this.serve("storage", request, response));
@@ -117,6 +119,7 @@ export class HubUploadServer {
     const name = /^\/(?:api\/models\/)?([^/]+\/[^/]+?)(?:\.git)?\//.exec(url)?.[1] ?? "";
     const repo = this.repos.get(name);
     if (repo === undefined) return answer(404, { error: "Repository not found" }, { "X-Error-Code": "RepoNotFound" });
+    if (route === "commit") this.beforeCommit?.();
     const head = repo.commits.at(-1) as ServedCommit;
     if (route === "head")
       return answer(200, { _id: name, id: name, sha: head.oid, lastModified: "2025-01-01T00:00:00Z" });

@@ -222,12 +222,21 @@ describe("a hub that is out of order", () => {
     expect(head().wrote).toHaveLength(3);
   });
 
-  it("has a commit of somebody else in between: the push goes on top of it", async () => {
-    hub.add(REPO, { "notes.md": "mine" });
-    hub.faults.set("commit", [{ status: 412, body: { error: "A commit has happened since." } }]);
+  it("has a commit of somebody else in between: the push looks again and goes on top of it", async () => {
+    const { commits } = hub.add(REPO);
+    hub.beforeCommit = () => {
+      hub.beforeCommit = undefined;
+      const files = new Map([["notes.md", { bytes: Buffer.from("mine"), lfs: false }]]);
+      commits.push({ ...head(), oid: "f".repeat(40), summary: "theirs", wrote: ["notes.md"], files });
+    };
+    const [{ oid: seen }] = commits as [ServedCommit];
     await pushToHub(options());
+    const parents = hub
+      .of("commit")
+      .map(({ body }) => JSON.parse(String(body).split("\n")[0] ?? "").value.parentCommit);
+    expect(parents).toEqual([seen, "f".repeat(40)]);
+    expect(commits.map(({ summary }) => summary)).toEqual(["initial commit", "theirs", "iteration 1"]);
     expect(textOf("notes.md")).toBe("mine");
-    expect(repo().commits).toHaveLength(2);
   });
 
   it("is given up after five attempts, with the reason and without a trace", async () => {
@@ -239,6 +248,12 @@ describe("a hub that is out of order", () => {
     hub.faults.clear();
     await pushToHub(options({ message: "iteration 2" }));
     expect([...head().wrote].sort()).toEqual(FILES.map(({ path }) => path).sort());
+  });
+
+  it("does not make commits: it is asked five times in all", async () => {
+    hub.faults.set("commit", Array(9).fill({ status: 500 }));
+    expect(await failure()).toMatch(/status 500: the hub has a problem/);
+    expect(hub.of("commit")).toHaveLength(5);
   });
 
   it("is down: the message says what the next push does", async () => {
