@@ -69,6 +69,23 @@ export {
   type RejectedOptions,
 } from "./teaching/answer-pair.js";
 export type { AccuracyByType, EvaluationResult, SelfTeachingEvent } from "./teaching/events.js";
+export { type PushEvent, type PushRunOptions, pushRun } from "./teaching/push-run.js";
+export {
+  createRunDirectory,
+  type NewRun,
+  openRunDirectory,
+  RUN_KINDS,
+  type RunDirectory,
+  RunDirectoryError,
+  type RunKind,
+  removalProblem,
+  removeRun,
+  runNames,
+  runPath,
+  runsFolder,
+} from "./teaching/run-directory.js";
+export { type LockHolder, lockRun, type ReleaseRun } from "./teaching/run-lock.js";
+export { type ListedRun, listRuns, type RunSummary, runSummary } from "./teaching/run-summary.js";
 export {
   type SelfTeachingContext,
   type SelfTeachingPlan,

@@ -58,6 +58,7 @@ export {
   type UploadProgress,
 } from "./hub/index.js";
 export {
+  checkpointSteps,
   type Diagnosis,
   type LogEntry,
   longestRow,
@@ -66,6 +67,7 @@ export {
   type PreferenceScores,
   parseTrainConfig,
   policyOptionsOf,
+  pruneCheckpoints,
   readTrainingTexts,
   type ScorePreferencesOptions,
   type SettingName,

@@ -1,5 +1,6 @@
 /** @file The door of the training loop. */
 
+export { checkpointSteps, pruneCheckpoints } from "./checkpoints.js";
 export { longestRow } from "./longest-row.js";
 export { cursorAfter, optimizerSteps, type StepPlan, stepsPerEpoch, type TakenStep } from "./optimizer-steps.js";
 export { type ReferenceOptions, type ReferenceScores, referenceScores } from "./reference-cache.js";
