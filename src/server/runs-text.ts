@@ -77,7 +77,7 @@ export function showText(run: RunSummary): string {
   const request = Object.entries(run.request).map(([name, value]) => [`  ${name}`, asText(value)] as const);
   const optional = (label: string, value: string | undefined) =>
     value === undefined || value === "" ? [] : [[label, value] as const];
-  return textTable([
+  const table = textTable([
     ["run", path],
     ["kind", version === 0 ? `${kind} (from before runs had a format version)` : `${kind}, format ${version}`],
     ["made", created],
@@ -95,6 +95,7 @@ export function showText(run: RunSummary): string {
     ["size", bytesText(bytes)],
     ...(request.length > 0 ? [["asked for", ""] as const, ...request] : []),
   ]);
+  return table.replace(/ +$/gm, "");
 }
 
 const asText = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));
