@@ -75,6 +75,23 @@ export { type TeachSummary, teach } from "./teaching/teach.js";
 export { parseTeachConfig, scaledRate, type TeachConfig, teachPlan } from "./teaching/teach-config.js";
 export { type PhasePlan, pairsOf, REJECTED_RULES, type RejectedRule, type TeachPlan } from "./teaching/teach-plan.js";
 export { type TeachSettingName, teachSchemas } from "./teaching/teach-settings.js";
+export { type PushEvent, type PushRunOptions, pushRun } from "./teaching/push-run.js";
+export {
+  createRunDirectory,
+  type NewRun,
+  openRunDirectory,
+  RUN_KINDS,
+  type RunDirectory,
+  RunDirectoryError,
+  type RunKind,
+  removalProblem,
+  removeRun,
+  runNames,
+  runPath,
+  runsFolder,
+} from "./teaching/run-directory.js";
+export { type LockHolder, lockRun, type ReleaseRun } from "./teaching/run-lock.js";
+export { type ListedRun, listRuns, type RunSummary, runSummary } from "./teaching/run-summary.js";
 export {
   type ReplaySupplier,
   type RoundTrainingPlan,

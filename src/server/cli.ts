@@ -13,6 +13,8 @@ import { exportCommand } from "./export-command.js";
 import type { ExportRunOptions } from "./export-run.js";
 import { generateCommand } from "./generate-command.js";
 import type { GenerateRunOptions } from "./generate-run.js";
+import { runsCommand } from "./runs-command.js";
+import type { RunsRequest } from "./runs-run.js";
 import { scoreCommand } from "./score-command.js";
 import type { ScoreOptions } from "./score-run.js";
 import { trainCommand } from "./train-command.js";
@@ -32,6 +34,7 @@ Examples:
   $ preflexor generate --prompt "Why is nacre tough?"
                                               one reply, streamed to stdout (--json: with ids and log-probabilities)
   $ preflexor api --adapter tutor=out/adapter an OpenAI-compatible server of the model and its adapters
+  $ preflexor runs list                       the runs that are kept, and the room they take
   $ preflexor doctor                          what this machine can do
   $ preflexor                                 the MCP server over stdio, as an assistant starts it
 
@@ -81,6 +84,7 @@ export interface Commands {
   chat(options: ChatRunOptions): Promise<number>;
   doctor(options: DoctorRunOptions): Promise<number>;
   api(options: ApiOptions): Promise<number>;
+  runs(request: RunsRequest): Promise<number>;
 }
 
 const COMMANDS: Commands = {
@@ -91,6 +95,7 @@ const COMMANDS: Commands = {
   chat: async (options) => (await import("./chat-run.js")).runChat(options),
   doctor: async (options) => (await import("./doctor-run.js")).runDoctor(options),
   api: async (options) => (await import("./api-run.js")).runApi(options),
+  runs: async (request) => (await import("./runs-run.js")).runRuns(request),
 };
 
 /** Runs a command; resolves to the exit code. Help, version and mistakes are printed here. */
@@ -121,17 +126,19 @@ export async function runCli(
     chatCommand(async (options) => finish(await others.chat(options))),
     doctorCommand(async (options) => finish(await others.doctor(options))),
     apiCommand(async (options) => finish(await others.api(options))),
+    runsCommand(async (request) => finish(await others.runs(request))),
     new Command("serve")
       .description("the MCP server over stdio, also at a terminal")
       .action(async () => (await import("./stdio.js")).serve()),
   ];
   for (const command of commands) {
-    program.addCommand(
-      command
+    for (const one of [command, ...command.commands]) {
+      one
         .exitOverride()
         .showSuggestionAfterError()
-        .showHelpAfterError("(preflexor --help lists commands and examples)"),
-    );
+        .showHelpAfterError("(preflexor --help lists commands and examples)");
+    }
+    program.addCommand(command);
   }
   program.addOption(new Option("--verbose").hideHelp()).exitOverride();
   try {

@@ -1,8 +1,11 @@
 /** @file What a memory estimate says, in lines for a terminal. */
 import type { MemoryEstimate, RowSizes, TrainConfig, TrainingMemory } from "../trainer/index.js";
 
-export const bytesText = (bytes: number): string =>
-  bytes < 2 ** 30 ? `${(bytes / 2 ** 20).toFixed(bytes < 2 ** 24 ? 1 : 0)} MiB` : `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+export function bytesText(bytes: number): string {
+  if (bytes < 100 * 2 ** 10) return `${(bytes / 2 ** 10).toFixed(1)} KiB`;
+  if (bytes < 2 ** 30) return `${(bytes / 2 ** 20).toFixed(bytes < 2 ** 24 ? 1 : 0)} MiB`;
+  return `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+}
 
 /** The estimate, and a warning with the way out where it is more than there is. */
 export function memoryLines(

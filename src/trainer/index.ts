@@ -43,12 +43,22 @@ export {
 } from "./generate/index.js";
 export {
   type DownloadProgress,
+  ensureHubRepo,
+  type HubFile,
   type HubOptions,
+  type HubTarget,
+  type ModelCardFacts,
+  modelCard,
+  type Pushed,
+  type PushOptions,
   parseModelId,
+  pushToHub,
   type ResolvedModel,
   resolveModel,
+  type UploadProgress,
 } from "./hub/index.js";
 export {
+  checkpointSteps,
   type Diagnosis,
   type EvaluationOptions,
   evaluate,

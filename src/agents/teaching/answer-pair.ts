@@ -14,7 +14,7 @@ import {
   createAnswerWriter,
   type WrittenAnswer,
 } from "../answer-writer.js";
-import { failureReason } from "../calls/index.js";
+import { toAgentFailure } from "../calls/index.js";
 import { drawPassages } from "../corpus/index.js";
 import type { Passage, PassageStore } from "../corpus/types.js";
 import { mapInOrder } from "../map-in-order.js";
@@ -171,8 +171,8 @@ function chosenReply({ thinking, reflection, answer }: WrittenAnswer, markers: S
 /** Counted by what went wrong, with the words of the error beside it. A spent budget ends the run instead. */
 function failureOf(error: unknown): { readonly reason: string; readonly detail?: string } {
   const text = reasonOf(error);
-  const reason = failureReason(error);
-  if (reason === "budget") throw error;
+  const { reason, endsAll } = toAgentFailure(error);
+  if (endsAll) throw error;
   return reason === "other" ? { reason: text } : { reason: `the teacher failed: ${reason}`, detail: text };
 }
 

@@ -17,6 +17,7 @@ import {
   shardsOfIndex,
   WEIGHTS_INDEX,
 } from "./needed-files.js";
+import { readToken } from "./read-token.js";
 
 export interface HubOptions {
   /** The folder that holds models--owner--name: HF_HUB_CACHE. */
@@ -108,7 +109,7 @@ const refsSchema = z.object({
 async function openHub(id: ModelId, options: HubOptions, listAttempts: number): Promise<Hub> {
   const { HUB_URL, listFiles, listModels, modelInfo } = await import("@huggingface/hub");
   const endpoint = (options.endpoint ?? HUB_URL).replace(/\/+$/, "");
-  const token = options.token ?? (await readToken(options.tokenFile));
+  const token = await readToken(options);
   const { signal, retryPauseMs: pauseMs = 1000 } = options;
   const settings = { endpoint, pauseMs, ...(token !== undefined && { token }), ...(signal && { signal }) };
   const fetch = hubFetch(settings);
@@ -157,11 +158,6 @@ async function openHub(id: ModelId, options: HubOptions, listAttempts: number): 
       return explainStatus(error, { name, revision, endpoint, tokenGiven: token !== undefined, near: found });
     },
   };
-}
-
-async function readToken(file: string | undefined): Promise<string | undefined> {
-  if (file === undefined) return undefined;
-  return (await readFile(file, "utf8").catch(() => "")).trim() || undefined;
 }
 
 /** The files of one commit, one after the other. */

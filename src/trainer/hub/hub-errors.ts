@@ -1,8 +1,20 @@
 /** @file What goes wrong between here and a hub, and what to do about it. */
 
+export interface RequestErrorOptions extends ErrorOptions {
+  /** What the answer said in words; never the token. */
+  readonly detail?: string;
+  /** How long the answer asks to wait. */
+  readonly pauseMs?: number;
+  /** The answer, or the silence, came from storage that the hub had named, not from the hub. */
+  readonly storage?: boolean;
+}
+
 /** A request that got no usable answer. */
 export class HubRequestError extends Error {
   override readonly name = "HubRequestError";
+  readonly detail: string | undefined;
+  readonly pauseMs: number | undefined;
+  readonly storage: boolean;
 
   constructor(
     message: string,
@@ -10,9 +22,12 @@ export class HubRequestError extends Error {
     readonly status?: number,
     /** The hub's own word for it, e.g. "GatedRepo". */
     readonly code?: string,
-    options?: ErrorOptions,
+    options: RequestErrorOptions = {},
   ) {
     super(message, options);
+    this.detail = options.detail;
+    this.pauseMs = options.pauseMs;
+    this.storage = options.storage ?? false;
   }
 }
 

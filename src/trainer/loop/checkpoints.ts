@@ -85,7 +85,7 @@ export interface Keep {
   /** Counts among those that are kept, and stays: the newest, and the best. */
   readonly protect: readonly (string | undefined)[];
   /** Stays beside them: the checkpoint that this process resumed from. */
-  readonly resumedFrom: string | undefined;
+  readonly resumedFrom?: string | undefined;
 }
 
 /** Removes the oldest checkpoints above the limit; returns their paths. */

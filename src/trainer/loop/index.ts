@@ -1,6 +1,6 @@
 /** @file The door of the training loop. */
 
-export { type Keep, pruneCheckpoints, removeStaging } from "./checkpoints.js";
+export { checkpointSteps, type Keep, pruneCheckpoints, removeStaging } from "./checkpoints.js";
 export { type EvaluationOptions, evaluate } from "./evaluate.js";
 export { longestRow } from "./longest-row.js";
 export { cursorAfter, optimizerSteps, type StepPlan, stepsPerEpoch, type TakenStep } from "./optimizer-steps.js";
