@@ -11,7 +11,8 @@ import {
 } from "../../trainer/index.js";
 import type { PassageStore } from "../corpus/types.js";
 import type { Environment, EnvironmentQuestion } from "../environments/environment.js";
-import { evaluateQuestions, preferenceAccuracy } from "../evaluation/evaluation.js";
+import { preferenceAccuracy } from "../evaluation/evaluate-pairs.js";
+import { evaluateQuestions } from "../evaluation/evaluate-questions.js";
 import { withReports } from "../report-progress.js";
 import { createRng } from "../rng.js";
 import type { Student } from "../student.js";
