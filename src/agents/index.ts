@@ -12,6 +12,7 @@ export { type AnswerWriter, createAnswerWriter, type WrittenAnswer } from "./ans
 export type { Embedder, Passage, PassageStore, ScoredPassage } from "./corpus/types.js";
 export { type AskOptions, askQuestions, type Respondent } from "./evaluation/ask-questions.js";
 export { type BootstrapMean, bootstrapMean, pairedBootstrap } from "./evaluation/bootstrap.js";
+export { bothWaysRound, type Comparison, createChatJudge } from "./evaluation/chat-judge.js";
 export {
   evaluatePairs,
   type PairsOptions,

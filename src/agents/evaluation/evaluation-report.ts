@@ -4,7 +4,7 @@ import { THINKING_MODES } from "./thinking-mode.js";
 
 const share = z.number().min(0).max(1);
 const count = z.number().int().nonnegative();
-const verdict = z.union([z.literal(0), z.literal(1)]);
+const verdict = z.number().int().min(0).max(1);
 const interval = { low: z.number(), high: z.number() };
 
 const proportionFields = { share, count, n: count, ...interval, halfWidth: z.number().nonnegative() };
