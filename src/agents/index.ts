@@ -12,7 +12,6 @@ export { type AnswerWriter, createAnswerWriter, type WrittenAnswer } from "./ans
 export type { Embedder, Passage, PassageStore, ScoredPassage } from "./corpus/types.js";
 export { type AskOptions, askQuestions, type Respondent } from "./evaluation/ask-questions.js";
 export { type BootstrapMean, bootstrapMean, pairedBootstrap } from "./evaluation/bootstrap.js";
-export { bothWaysRound, type Comparison, createChatJudge } from "./evaluation/chat-judge.js";
 export {
   evaluatePairs,
   type PairsOptions,
@@ -53,11 +52,13 @@ export {
   judgeReplies,
 } from "./evaluation/judge-replies.js";
 export {
+  type AskedQuestion,
   type Mark,
   type MarkingEnvironment,
   type MarkSummary,
   markReply,
   summarizeMarks,
+  type WholeReply,
 } from "./evaluation/mark-replies.js";
 export { type OpenQuestion, type OpenSummary, summarizeOpenReplies } from "./evaluation/open-questions.js";
 export { comparePaired, type PairedComparison } from "./evaluation/paired-comparison.js";
@@ -72,7 +73,7 @@ export {
 } from "./evaluation/recursion-depth.js";
 export { type McNemar, mcnemarTest, signTest } from "./evaluation/sign-test.js";
 export { THINKING_MODES, type ThinkingMode } from "./evaluation/thinking-mode.js";
-export { createLexicalJudge, wordOverlap } from "./evaluation/word-overlap.js";
+export { tokenF1 } from "./evaluation/token-f1.js";
 export type {
   EngineChatModel,
   EngineChatModelFields,

@@ -18,10 +18,15 @@ export interface EnvironmentInputs {
 
 export type PairsFile = Awaited<ReturnType<typeof readPreferences>> & { readonly file: string };
 
+export interface QuestionsFile {
+  readonly file: string;
+  readonly list: readonly OpenQuestion[];
+}
+
 export interface EvalInputs {
   readonly environment: EnvironmentInputs | undefined;
   readonly pairs: PairsFile | undefined;
-  readonly questions: { readonly file: string; readonly list: readonly OpenQuestion[] } | undefined;
+  readonly questions: QuestionsFile | undefined;
   readonly judge: Judge | undefined;
 }
 

@@ -1,5 +1,6 @@
 /** @file The judge that `--judge` names. */
-import { createChatJudge, createLexicalJudge, type Judge } from "../agents/index.js";
+import { createChatJudge, createLexicalJudge } from "../agents/evaluation/judges.js";
+import type { Judge } from "../agents/index.js";
 import { LEXICAL } from "./eval-plan.js";
 import { chatModelOf } from "./models.js";
 

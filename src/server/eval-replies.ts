@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { z } from "zod";
-import { type Mark, THINKING_MODES, type ThinkingMode } from "../agents/index.js";
+import { type Mark, type OpenQuestion, THINKING_MODES, type ThinkingMode, type WholeReply } from "../agents/index.js";
 
 /** Rows of other origin need question and reply alone. */
 const storedRowSchema = z.object({
@@ -10,13 +10,15 @@ const storedRowSchema = z.object({
   reply: z.string(),
   /** Absent: the reply stands for every way of asking. */
   thinking: z.enum(THINKING_MODES).optional(),
+  /** Whether the model ended it. */
+  ended: z.boolean().default(true),
   /** 0: the greedy reply; 1 … n: drawn ones, which are not read back. */
   sample: z.number().int().nonnegative().default(0),
 });
 
 export interface StoredReplies {
   /** The reply to this question, asked in this way; undefined where the file has none. */
-  find(question: string, thinking: ThinkingMode): string | undefined;
+  find(question: string, thinking: ThinkingMode): WholeReply | undefined;
 }
 
 export async function readStoredReplies(
@@ -26,11 +28,11 @@ export async function readStoredReplies(
   const rows = parseJsonLines(text, file, storedRowSchema, '{"question", "reply"}').filter(
     ({ sample }) => sample === 0,
   );
-  const byQuestion = new Map<string, string>();
-  for (const { question, reply, thinking } of rows) {
+  const byQuestion = new Map<string, WholeReply>();
+  for (const { question, reply, thinking, ended } of rows) {
     for (const mode of thinking === undefined ? THINKING_MODES : [thinking]) {
       const key = keyOf(question, mode);
-      if (!byQuestion.has(key)) byQuestion.set(key, reply);
+      if (!byQuestion.has(key)) byQuestion.set(key, { text: reply, finish: ended ? "stop" : "length" });
     }
   }
   return {
@@ -44,7 +46,7 @@ const keyOf = (question: string, thinking: ThinkingMode): string => `${thinking}
 /** What was asked and answered, in order. */
 export interface ReplyJournal {
   mark(mark: Mark, thinking: ThinkingMode, sample: number): void;
-  reply(question: string, reply: string, thinking: ThinkingMode): void;
+  reply(question: OpenQuestion, reply: WholeReply, thinking: ThinkingMode): void;
   write(file: string): Promise<void>;
 }
 
@@ -54,14 +56,17 @@ export function replyJournal(): ReplyJournal {
     mark({ question, reply, right, markable, thinkingRight }, thinking, sample) {
       const { id, split, type, text } = question;
       const asked = { id, split, type, question: text, thinking, sample };
-      lines.push(JSON.stringify({ ...asked, reply, right, markable, thinkingRight: thinkingRight ?? null }));
+      const verdict = { right, markable, thinkingRight: thinkingRight ?? null };
+      lines.push(JSON.stringify({ ...asked, ...written(reply), ...verdict }));
     },
-    reply(question, reply, thinking) {
-      lines.push(JSON.stringify({ question, thinking, sample: 0, reply }));
+    reply({ id, text }, reply, thinking) {
+      lines.push(JSON.stringify({ id, question: text, thinking, sample: 0, ...written(reply) }));
     },
     write: (file) => writeFile(file, lines.map((line) => `${line}\n`).join("")),
   };
 }
+
+const written = ({ text, finish }: WholeReply) => ({ reply: text, ended: finish === "stop" });
 
 export async function readText(file: string, flag: string): Promise<string> {
   return readFile(file, "utf8").catch((cause: NodeJS.ErrnoException) => {

@@ -10,8 +10,9 @@ import {
 import { reasoningSampling, recipeOf } from "../tools/run-settings.js";
 import { type CommandFrame, runInFrame } from "./command-frame.js";
 import { readConfig } from "./config.js";
+import type { EvalContext, Recursion } from "./eval-context.js";
 import { type EnvironmentInputs, readInputs } from "./eval-inputs.js";
-import { type MeasureContext, measure, type Recursion } from "./eval-measure.js";
+import { measure } from "./eval-measure.js";
 import { type EvaluatedModel, openEvaluated } from "./eval-model.js";
 import { type EvalOptions, planOf } from "./eval-plan.js";
 import { replyJournal } from "./eval-replies.js";
@@ -60,7 +61,7 @@ async function recursionOf(
 }
 
 async function reportOf(
-  context: MeasureContext,
+  context: EvalContext,
   { facts, opponent }: EvaluatedModel,
   { limit, invocation, temperature, topP }: EvalOptions,
 ): Promise<EvaluationReport> {

@@ -75,6 +75,7 @@ function markRows(marks: MarkSummary): Row[] {
       (type): Row => [`  ${type.type}`, `${percent(type)}, chance ${(100 * type.chance).toFixed(1)} %`],
     ),
     ...marks.byGoldPosition.map((each): Row => [`  right one at place ${each.position + 1}`, percent(each)]),
+    ...(marks.bothOrders === null ? [] : [["  right in both orders", percent(marks.bothOrders)] as const]),
     ["names one candidate", percent(marks.markable)],
     ["ended by the model", percent(marks.ended)],
     ["thinks", percent(marks.thinks)],

@@ -29,6 +29,7 @@ const marksSchema = z.strictObject({
   accuracy: proportionSchema,
   byType: z.array(z.strictObject({ type: z.string(), chance: share, ...proportionFields })).readonly(),
   byGoldPosition: z.array(z.strictObject({ position: count, ...proportionFields })).readonly(),
+  bothOrders: proportionSchema.nullable(),
   markable: proportionSchema,
   ended: proportionSchema,
   thinks: proportionSchema,

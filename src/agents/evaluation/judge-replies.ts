@@ -1,5 +1,5 @@
 /** @file Blind pairwise judging: two sets of replies to the same questions, thinking taken off, order drawn, names hidden. */
-import { extractSection, REFLECT, THINKING } from "../../trainer/index.js";
+import { REFLECT, THINKING } from "../../trainer/index.js";
 import { mapInOrder } from "../map-in-order.js";
 import { createRng } from "../rng.js";
 import { type Proportion, proportionOrNull } from "./intervals.js";
@@ -58,7 +58,10 @@ export interface JudgedComparison {
 
 /** What follows thinking and reflection; nothing where one was opened and never closed. */
 export function answerOf(reply: string): string {
-  return extractSection(extractSection(reply, THINKING).after, REFLECT).after.trim();
+  const sections = [THINKING, REFLECT];
+  if (sections.some(({ start, end }) => reply.lastIndexOf(start) > reply.lastIndexOf(end))) return "";
+  const ends = sections.map(({ end }) => (reply.includes(end) ? reply.lastIndexOf(end) + end.length : 0));
+  return reply.slice(Math.max(...ends)).trim();
 }
 
 /** A judge that throws leaves its bout unjudged; an abort ends all. */

@@ -4,16 +4,22 @@ import type { Environment, EnvironmentQuestion } from "../environments/index.js"
 import type { Reply } from "../student.js";
 import { type Proportion, proportion, shareOf } from "./intervals.js";
 
-/** An environment that can be marked by; one with several candidates in its questions also tells where the right one stands. */
+/** An environment that can be marked by; one whose questions name their candidates also tells where the right one stands. */
 export interface MarkingEnvironment extends Pick<Environment, "check" | "chance"> {
   /** Place of the right candidate in the question, from 0; undefined where the question names none. */
   goldPosition?(question: EnvironmentQuestion): number | undefined;
 }
 
+/** A question that is asked in several orders shares its `pairId` with the others. */
+export type AskedQuestion = EnvironmentQuestion & { readonly pairId?: string };
+
+/** A whole reply, drawn or read from a file, and whether the model ended it. */
+export type WholeReply = Pick<Reply, "text" | "finish">;
+
 /** One reply and what is known of it. */
 export interface Mark {
-  readonly question: EnvironmentQuestion;
-  readonly reply: string;
+  readonly question: AskedQuestion;
+  readonly reply: WholeReply;
   readonly right: boolean;
   readonly markable: boolean;
   /** Undefined where the reply has no thinking. */
@@ -21,30 +27,27 @@ export interface Mark {
   readonly thinks: boolean;
   /** Tokens between the markers. */
   readonly thinkingTokens: number;
-  /** The model ended the reply itself. */
-  readonly ended: boolean;
 }
 
 export function markReply(
   environment: MarkingEnvironment,
-  question: EnvironmentQuestion,
-  { text, finish }: Reply,
+  question: AskedQuestion,
+  reply: WholeReply,
   tokenizer: Tokenizer,
 ): Mark {
-  const { right, markable, thinkingRight } = environment.check(question, text);
-  const { kind, text: thinking } = extractSection(text, THINKING);
+  const { right, markable, thinkingRight } = environment.check(question, reply.text);
+  const { kind, text: thinking } = extractSection(reply.text, THINKING);
   // An empty section is one that was pre-filled to rule thinking out.
   const isEmpty = kind !== "missing" && thinking.trim() === "";
   const judged = isEmpty ? undefined : thinkingRight;
   return {
     question,
-    reply: text,
+    reply,
     right,
     markable,
     thinkingRight: judged,
     thinks: judged !== undefined || (kind !== "missing" && !isEmpty),
     thinkingTokens: isEmpty ? 0 : tokenizer.encode(thinking.trim()).length,
-    ended: finish === "stop",
   };
 }
 
@@ -67,6 +70,8 @@ export interface MarkSummary {
   readonly byType: readonly TypeAccuracy[];
   /** Empty where the environment does not tell positions. */
   readonly byGoldPosition: readonly PositionAccuracy[];
+  /** Of the questions that are asked in both orders: those with both right, which a preference for a place never has. */
+  readonly bothOrders: Proportion | null;
   /** Replies that name exactly one candidate. */
   readonly markable: Proportion;
   /** Replies that the model ended itself. */
@@ -98,8 +103,9 @@ export function summarizeMarks(environment: MarkingEnvironment, marks: readonly 
     accuracy: share(({ right }) => right),
     byType: accuracyByType(environment, marks),
     byGoldPosition: accuracyByPosition(environment, marks),
+    bothOrders: accuracyOfCouples(marks),
     markable: share(({ markable }) => markable),
-    ended: share(({ ended }) => ended),
+    ended: share(({ reply }) => reply.finish === "stop"),
     thinks: share(({ thinks }) => thinks),
     thinkingRight: shareOf(judged, (mark) => mark.thinkingRight === true),
     rightWithWrongThinking: shareOf(
@@ -130,6 +136,12 @@ function accuracyByType(environment: MarkingEnvironment, marks: readonly Mark[])
 function accuracyByPosition(environment: MarkingEnvironment, marks: readonly Mark[]): PositionAccuracy[] {
   const groups = grouped(marks, ({ question }) => environment.goldPosition?.(question));
   return [...groups].sort(([a], [b]) => a - b).map(([position, of]) => ({ position, ...right(of) }));
+}
+
+/** A limit may have cut a couple in two: what is left of it does not count. */
+function accuracyOfCouples(marks: readonly Mark[]): Proportion | null {
+  const couples = [...grouped(marks, ({ question }) => question.pairId).values()].filter((of) => of.length > 1);
+  return shareOf(couples, (of) => of.every((mark) => mark.right));
 }
 
 const right = (marks: readonly Mark[]): Proportion =>

@@ -1,10 +1,10 @@
 /** @file Questions that nothing can mark: what their replies look like, and how far they agree with a reference. */
 import { extractSection, THINKING, type Tokenizer } from "../../trainer/index.js";
-import type { Reply } from "../student.js";
 import { type BootstrapMean, bootstrapMean } from "./bootstrap.js";
 import { type Proportion, proportion } from "./intervals.js";
 import { answerOf } from "./judge-replies.js";
-import { wordOverlap } from "./word-overlap.js";
+import type { WholeReply } from "./mark-replies.js";
+import { tokenF1 } from "./token-f1.js";
 
 export interface OpenQuestion {
   readonly id: string;
@@ -30,16 +30,16 @@ export interface OpenSummary {
 /** One reply a question. */
 export function summarizeOpenReplies(
   questions: readonly OpenQuestion[],
-  replies: readonly Reply[],
+  replies: readonly WholeReply[],
   tokenizer: Tokenizer,
   seed: number,
 ): OpenSummary {
   const n = replies.length;
-  const share = (is: (reply: Reply) => boolean): Proportion => proportion(replies.filter(is).length, n);
+  const share = (is: (reply: WholeReply) => boolean): Proportion => proportion(replies.filter(is).length, n);
   const thinking = replies.map(({ text }) => extractSection(text, THINKING).text.trim());
   const lengths = thinking.filter((text) => text !== "").map((text) => tokenizer.encode(text).length);
   const overlaps = questions.flatMap(({ reference }, i) =>
-    reference === undefined ? [] : [wordOverlap(answerOf(replies[i]!.text), reference)],
+    reference === undefined ? [] : [tokenF1(answerOf(replies[i]!.text), reference)],
   );
   return {
     n,

@@ -1,4 +1,5 @@
 /** @file Accuracy against the depth of recursion: the best of the first N rounds by score, N = 1 … M, from one recursion. */
+import { setMaxListeners } from "node:events";
 import { prefilledThinking, THINKING } from "../../trainer/index.js";
 import type { EnvironmentQuestion } from "../environments/index.js";
 import { mapInOrder } from "../map-in-order.js";
@@ -66,6 +67,13 @@ export interface DepthAccuracy {
   readonly change: PairedComparison | null;
 }
 
+/** Many calls of one recursion listen at once, and many recursions run on one signal. */
+function ownSignal(signal: AbortSignal | undefined): AbortSignal | undefined {
+  const own = signal && AbortSignal.any([signal]);
+  if (own !== undefined) setMaxListeners(0, own);
+  return own;
+}
+
 /** A recursion that stopped by itself keeps its best answer at every greater depth. */
 export async function accuracyByDepth(
   reason: Reasoner,
@@ -76,8 +84,8 @@ export async function accuracyByDepth(
   const most = Math.max(...depths);
   const recursions = await mapInOrder(
     questions,
-    // A round draws with the seed of its recursion plus its number.
-    ({ id, text }) => reason(text, most, createRng(seed, "recursion", id).int(2 ** 30), signal),
+    // A round may draw with the seed of its recursion plus its number.
+    ({ id, text }) => reason(text, most, createRng(seed, "recursion", id).int(2 ** 30), ownSignal(signal)),
     { concurrency, ...(signal && { signal }), ...(onProgress && { onProgress }) },
   );
   const verdictsAt = (depth: number): number[] =>

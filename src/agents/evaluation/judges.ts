@@ -1,8 +1,9 @@
-/** @file A chat model as judge of two answers: asked both ways round, so that a preference for a place decides nothing. */
+/** @file Judges of two answers: a chat model that is asked both ways round, and words compared with a reference. */
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import { z } from "zod";
 import { createStructuredAgent } from "../structured-agent.js";
 import type { Judge } from "./judge-replies.js";
+import { tokenF1 } from "./token-f1.js";
 
 type PairInput = Parameters<Judge["comparePair"]>[0];
 
@@ -53,4 +54,17 @@ function userText({ question, a, b, reference }: PairInput): string {
   const section = (tag: string, text: string): string => `<${tag}>\n${text}\n</${tag}>`;
   const parts = [section("question", question), section("answer-a", a), section("answer-b", b)];
   return [...parts, ...(reference === undefined ? [] : [section("reference", reference)])].join("\n");
+}
+
+/** The answer that shares more of the reference's words wins. The places of the answers cannot matter to it. */
+export function createLexicalJudge(): Judge {
+  return {
+    name: "lexical",
+    async comparePair({ a, b, reference }) {
+      if (reference === undefined) return { winner: "unjudged", reason: "there is no reference to compare with" };
+      const [left, right] = [tokenF1(a, reference), tokenF1(b, reference)];
+      const reason = `F1 with the reference: ${left.toFixed(3)} and ${right.toFixed(3)}`;
+      return { winner: left === right ? "tie" : left > right ? "a" : "b", reason };
+    },
+  };
 }

@@ -1,5 +1,4 @@
-/** @file How far an answer agrees with a reference in its words; a judge for where no model is at hand. */
-import type { Judge } from "./judge-replies.js";
+/** @file How far an answer agrees with a reference in its words. */
 
 /** Lower case, without punctuation and articles, as SQuAD compares answers. */
 function words(text: string): string[] {
@@ -11,7 +10,7 @@ function words(text: string): string[] {
  * F1 of the shared words, each counted as often as both have it, in [0, 1]: precision = shared / words of the answer, recall =
  * shared / words of the reference, F1 = 2 · shared / (both) (Rajpurkar et al. 2016, arXiv 1606.05250, section 6.1).
  */
-export function wordOverlap(answer: string, reference: string): number {
+export function tokenF1(answer: string, reference: string): number {
   const [said, wanted] = [words(answer), words(reference)];
   if (said.length + wanted.length === 0) return 1;
   const left = new Map<string, number>();
@@ -23,17 +22,4 @@ export function wordOverlap(answer: string, reference: string): number {
     left.set(word, count - 1);
   }
   return (2 * shared) / (said.length + wanted.length);
-}
-
-/** The answer that shares more of the reference's words wins. The places of the answers cannot matter to it. */
-export function createLexicalJudge(): Judge {
-  return {
-    name: "lexical",
-    async comparePair({ a, b, reference }) {
-      if (reference === undefined) return { winner: "unjudged", reason: "there is no reference to compare with" };
-      const [left, right] = [wordOverlap(a, reference), wordOverlap(b, reference)];
-      const reason = `overlap with the reference: ${left.toFixed(3)} and ${right.toFixed(3)}`;
-      return { winner: left === right ? "tie" : left > right ? "a" : "b", reason };
-    },
-  };
 }
