@@ -1,6 +1,7 @@
 /** @file Which base model a trained directory belongs to, by what the run that made it has kept. */
 import { readFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { messageOf } from "./log.js";
 import { KEPT_SETTINGS } from "./train-settings-file.js";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -22,6 +23,24 @@ export async function baseModelOf(from: string): Promise<string> {
   const [name, revision] = [config?.["base_model_name_or_path"], config?.["revision"]];
   if (typeof name === "string" && name !== "") return typeof revision === "string" ? `${name}@${revision}` : name;
   throw new Error(`${from} does not say what its base model is; name it with --model`);
+}
+
+/** Opens `named`; where that fails and nobody gave it with --model, the error says where the name is from. */
+export async function openBase<T>(
+  from: string,
+  named: string,
+  given: string | undefined,
+  open: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await open();
+  } catch (cause) {
+    if (given !== undefined) throw cause;
+    throw new Error(
+      `the base model of ${from} is ${named}, which cannot be opened; name it with --model (${messageOf(cause)})`,
+      { cause },
+    );
+  }
 }
 
 export type TrainedKind = "adapter" | "model" | "neither";

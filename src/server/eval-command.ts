@@ -1,4 +1,5 @@
 /** @file `preflexor eval` on the command line. */
+import { existsSync } from "node:fs";
 import { isAbsolute, resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { THINKING_MODES, type ThinkingMode } from "../agents/evaluation/thinking-mode.js";
@@ -49,8 +50,9 @@ function thinkingModes(text: string): readonly ThinkingMode[] {
   throw new InvalidArgumentError(`expected one or more of ${THINKING_MODES.join(", ")}.`);
 }
 
-/** An adapter's directory or a file is made absolute; base, a hub id and provider:model stay. */
-const pathOrName = (text: string): string => (/^(\.|~)/.test(text) || text.endsWith(".jsonl") ? absolute(text) : text);
+/** A directory or a file is made absolute; base and a hub id stay. */
+const pathOrName = (text: string): string =>
+  text !== "base" && (text.startsWith(".") || text.endsWith(".jsonl") || existsSync(text)) ? absolute(text) : text;
 
 const share = numberFrom("a number above 0, at most 1", (value) => value > 0 && value <= 1);
 const notNegative = numberFrom("a number, 0 or more", (value) => value >= 0);
@@ -82,7 +84,7 @@ function modelFlags(): Option[] {
     new Option(
       "--model <model>",
       "a Hugging Face directory or a hub id (default: the base of what was trained, PREFLEXOR_MODEL, or the package's own)",
-    ),
+    ).argParser(pathOrName),
     oneOf(new Option("--adapter <directory>", "a PEFT adapter")),
     oneOf(new Option("--checkpoint <directory>", "a checkpoint of a training")),
     oneOf(new Option("--run <directory>", "what a run left: its adapter or model, or its newest checkpoint")),

@@ -61,8 +61,8 @@ async function readPairs(file: string, limit: number | undefined): Promise<Pairs
 }
 
 const questionSchema = z.object({
-  question: z.string().trim().min(1),
-  reference: z.string().trim().min(1).optional(),
+  question: z.string("expected a text").trim().min(1, "expected a text, found nothing"),
+  reference: z.string("expected a text").trim().min(1, "expected a text, found nothing").optional(),
 });
 
 async function readQuestions(file: string, { limit, judge, against }: EvalOptions): Promise<OpenQuestion[]> {

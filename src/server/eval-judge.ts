@@ -8,5 +8,5 @@ export async function openJudge(name: string): Promise<Judge> {
   if (name === LEXICAL) return createLexicalJudge();
   const model = await chatModelOf(name);
   if (model === undefined) throw new Error("internal: a judge without a name");
-  return createChatJudge(model);
+  return createChatJudge(model, name);
 }

@@ -49,5 +49,8 @@ export async function judgedBouts(
     }),
   );
   const shown = phaseOf(context, `${title}: ${judge.name} judges`, bouts.length);
-  return judgeReplies(judge, bouts, { seed: context.seed, ...shown });
+  const judged = await judgeReplies(judge, bouts, { seed: context.seed, ...shown });
+  const failed = judged.bouts.find(({ outcome }) => outcome === "unjudged");
+  if (failed !== undefined) context.display.line(`  ${judged.unjudged} of ${judged.n} not judged: ${failed.reason}`);
+  return judged;
 }

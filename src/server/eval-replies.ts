@@ -6,8 +6,8 @@ import { type Mark, type OpenQuestion, THINKING_MODES, type ThinkingMode, type W
 
 /** Rows of other origin need question and reply alone. */
 const storedRowSchema = z.object({
-  question: z.string().min(1),
-  reply: z.string(),
+  question: z.string("expected a text").min(1, "expected a text, found nothing"),
+  reply: z.string("expected a text"),
   /** Absent: the reply stands for every way of asking. */
   thinking: z.enum(THINKING_MODES).optional(),
   /** Whether the model ended it. */

@@ -1,10 +1,9 @@
 /** @file `preflexor export`: finds the base model of what was trained, and writes the form that was asked for. */
 import { type ExportFormat, exportTrained } from "../trainer/index.js";
-import { baseModelOf, trainedKind } from "./base-of-trained.js";
+import { baseModelOf, openBase, trainedKind } from "./base-of-trained.js";
 import { runInFrame } from "./command-frame.js";
 import { readConfig } from "./config.js";
 import { openDirectory } from "./hub-progress.js";
-import { messageOf } from "./log.js";
 import { bytesText } from "./memory-lines.js";
 
 export interface ExportRunOptions {
@@ -29,7 +28,7 @@ export async function runExport(options: ExportRunOptions): Promise<number> {
     const model =
       named === undefined
         ? undefined
-        : await openNamed(named, options, () => openDirectory(named, environment.hub, display, signal));
+        : await openBase(from, named, options.model, () => openDirectory(named, environment.hub, display, signal));
     let total = 0;
     const onProgress = (done: number, of: number): void => {
       if (total === 0) display.phase(`write ${of} tensors`, of);
@@ -51,18 +50,4 @@ export async function runExport(options: ExportRunOptions): Promise<number> {
     else process.stdout.write(`${exported.output} (${bytesText(exported.bytes)})\n`);
     return 0;
   });
-}
-
-async function openNamed<T>(named: string, { from, model }: ExportRunOptions, open: () => Promise<T>): Promise<T> {
-  try {
-    return await open();
-  } catch (cause) {
-    if (model !== undefined) throw cause;
-    throw new Error(
-      `the base model of ${from} is ${named}, which cannot be opened; name it with --model (${messageOf(cause)})`,
-      {
-        cause,
-      },
-    );
-  }
 }

@@ -61,7 +61,7 @@ function splitSection({ split, thinking, greedy, passAtK, byDepth, against }: Sp
     ...passAtK.map(({ k, ...mean }): Row => [`pass@${k}`, meanText(mean)]),
     ...byDepth.flatMap(({ rounds, accuracy, meanRounds, change }): Row[] => [
       [`best of ${rounds} round${rounds === 1 ? "" : "s"}`, `${percent(accuracy)}, ${meanRounds.toFixed(2)} made`],
-      ...(change === null ? [] : [["  change", changeText(change)] as const]),
+      ...(change === null ? [] : [["· change", changeText(change)] as const]),
     ]),
     ...(against === null ? [] : againstRows(against)),
   ];
@@ -72,10 +72,10 @@ function markRows(marks: MarkSummary): Row[] {
   return [
     ["accuracy", `${percent(marks.accuracy)}, chance ${(100 * marks.chance).toFixed(1)} %`],
     ...marks.byType.map(
-      (type): Row => [`  ${type.type}`, `${percent(type)}, chance ${(100 * type.chance).toFixed(1)} %`],
+      (type): Row => [`· ${type.type}`, `${percent(type)}, chance ${(100 * type.chance).toFixed(1)} %`],
     ),
-    ...marks.byGoldPosition.map((each): Row => [`  right one at place ${each.position + 1}`, percent(each)]),
-    ...(marks.bothOrders === null ? [] : [["  right in both orders", percent(marks.bothOrders)] as const]),
+    ...marks.byGoldPosition.map((each): Row => [`· right one at place ${each.position + 1}`, percent(each)]),
+    ...(marks.bothOrders === null ? [] : [["· right in both orders", percent(marks.bothOrders)] as const]),
     ["names one candidate", percent(marks.markable)],
     ["ended by the model", percent(marks.ended)],
     ["thinks", percent(marks.thinks)],
@@ -89,7 +89,7 @@ function markRows(marks: MarkSummary): Row[] {
 function againstRows({ other, change, judged }: NonNullable<SplitReport["against"]>): Row[] {
   return [
     ["the other: accuracy", percent(other.accuracy)],
-    ...(change === null ? [] : [["  change", changeText(change)] as const]),
+    ...(change === null ? [] : [["· change", changeText(change)] as const]),
     ...(judged === null ? [] : judgedRows(judged)),
   ];
 }
@@ -97,7 +97,7 @@ function againstRows({ other, change, judged }: NonNullable<SplitReport["against
 function judgedRows({ judge, wins, losses, ties, unjudged, winRate, p }: JudgedComparison): Row[] {
   return [
     [`judged by ${judge}`, `${wins} wins, ${losses} losses, ${ties} ties, ${unjudged} not judged`],
-    ["  win rate", `${percent(winRate)}, sign test p = ${pText(p)}`],
+    ["· win rate", `${percent(winRate)}, sign test p = ${pText(p)}`],
   ];
 }
 
@@ -140,7 +140,9 @@ function percent(proportion: Proportion | null): string {
 }
 
 const meanText = ({ mean, low, high }: Omit<BootstrapMean, "n">): string =>
-  `${mean.toFixed(3)} [${low.toFixed(3)}, ${high.toFixed(3)}]`;
+  `${decimal(mean)} [${decimal(low)}, ${decimal(high)}]`;
+
+const decimal = (value: number): string => value.toFixed(3).replace("-", "−");
 
 function changeText({ difference, low, high, gained, lost, p }: PairedComparison): string {
   const points = (value: number): string => `${value < 0 ? "−" : "+"}${Math.abs(100 * value).toFixed(1)}`;

@@ -45,9 +45,9 @@ const schema = z
   })
   .meta({ title: "submit-verdict", description: "Hands in the verdict." });
 
-export async function createChatJudge(model: BaseChatModel): Promise<Judge> {
+export async function createChatJudge(model: BaseChatModel, name: string): Promise<Judge> {
   const agent = await createStructuredAgent({ model, system: SYSTEM, schema });
-  return bothWaysRound(agent.modelName, async (input, signal) => (await agent.run(userText(input), signal)).value);
+  return bothWaysRound(name, async (input, signal) => (await agent.run(userText(input), signal)).value);
 }
 
 function userText({ question, a, b, reference }: PairInput): string {
