@@ -10,12 +10,70 @@ import type { Evidence, ThinkingScorer } from "./reasoning/critic.js";
 
 export { type AnswerWriter, createAnswerWriter, type WrittenAnswer } from "./answer-writer.js";
 export type { Embedder, Passage, PassageStore, ScoredPassage } from "./corpus/types.js";
+export { type AskOptions, askQuestions, type Respondent } from "./evaluation/ask-questions.js";
+export { type BootstrapMean, bootstrapMean, pairedBootstrap } from "./evaluation/bootstrap.js";
+export {
+  evaluatePairs,
+  type PairsOptions,
+  type PairsResult,
+  preferenceAccuracy,
+} from "./evaluation/evaluate-pairs.js";
 export {
   type EvaluationOptions,
   evaluateQuestions,
+  evaluateSplit,
+  type SamplingPlan,
+  type SplitPlan,
+  type SplitResult,
+} from "./evaluation/evaluate-questions.js";
+export { evaluationMarkdown } from "./evaluation/evaluation-markdown.js";
+export {
+  type EvaluatedModelFacts,
+  type EvaluationReport,
+  evaluationReportSchema,
+  type OpenReport,
+  type PairsReport,
+  type SplitReport,
+} from "./evaluation/evaluation-report.js";
+export {
+  type Interval,
+  type Proportion,
   pairedInterval,
-  preferenceAccuracy,
-} from "./evaluation/evaluation.js";
+  proportion,
+  unpairedDifference,
+} from "./evaluation/intervals.js";
+export {
+  answerOf,
+  type Bout,
+  type BoutResult,
+  type Judge,
+  type JudgedComparison,
+  type JudgingOptions,
+  judgeReplies,
+} from "./evaluation/judge-replies.js";
+export {
+  type AskedQuestion,
+  type Mark,
+  type MarkingEnvironment,
+  type MarkSummary,
+  markReply,
+  summarizeMarks,
+  type WholeReply,
+} from "./evaluation/mark-replies.js";
+export { type OpenQuestion, type OpenSummary, summarizeOpenReplies } from "./evaluation/open-questions.js";
+export { comparePaired, type PairedComparison } from "./evaluation/paired-comparison.js";
+export { type PassAtK, passAtK, passAtKs } from "./evaluation/pass-at-k.js";
+export {
+  accuracyByDepth,
+  type DepthAccuracy,
+  type DepthPlan,
+  type Reasoner,
+  recursiveReasoner,
+  type ScoredReply,
+} from "./evaluation/recursion-depth.js";
+export { type McNemar, mcnemarTest, signTest } from "./evaluation/sign-test.js";
+export { THINKING_MODES, type ThinkingMode } from "./evaluation/thinking-mode.js";
+export { tokenF1 } from "./evaluation/token-f1.js";
 export type {
   EngineChatModel,
   EngineChatModelFields,

@@ -38,6 +38,8 @@ export interface Reply {
 }
 
 export interface ReplyOptions extends Sampling {
+  /** As in the trainer's SamplingOptions: "off" is the bare base model. Default: as trained so far. */
+  readonly adapter?: string;
   readonly signal?: AbortSignal;
   readonly onProgress?: (finished: number, total: number) => void;
 }

@@ -1,10 +1,9 @@
 /** @file `preflexor api`: opens the models, listens, and ends in order when it is told to. */
 import { basename, resolve } from "node:path";
 import { type DeviceChoice, parseModelId, type RolloutWeights } from "../trainer/index.js";
+import { type CommandFrame, runInFrame } from "./command-frame.js";
 import { type Config, readConfig } from "./config.js";
-import { createDisplay, type Display } from "./demo-display.js";
 import { openDirectory } from "./hub-progress.js";
-import { INTERRUPTED, onInterrupt } from "./interrupt.js";
 import { createLog } from "./log.js";
 import { isLoopback } from "./openai/guard.js";
 import { createApiServer, modelNames, type OpenServed, openServed, type Served } from "./openai/index.js";
@@ -31,37 +30,19 @@ const GRACE_MS = 5000;
 
 /** Serves until a signal comes; resolves to the exit code. */
 export async function runApi(options: ApiOptions): Promise<number> {
-  const display = createDisplay(process.stderr);
-  const controller = new AbortController();
-  const { signal } = controller;
-  const interrupt = onInterrupt(controller, () =>
-    display.close("stopping: requests under way may end (Ctrl-C again: at once) …"),
-  );
-  let open: OpenServed | undefined;
-  try {
+  const stopping = "stopping: requests under way may end (Ctrl-C again: at once) …";
+  return runInFrame({ verbose: options.verbose, stopping }, async (frame) => {
     const config = readConfig();
     const apiKey = options.apiKey ?? config.apiKey;
     checkKeyText(apiKey);
-    open = await openModels(options, config, display, signal);
-    await serveUntil(signal, open.served, options, apiKey, display);
+    const open = await openModels(options, config, frame);
+    frame.onEnd(() => open.close());
+    await serveUntilStopped(open.served, options, apiKey, frame);
     return 0;
-  } catch (error) {
-    display.end();
-    if (signal.aborted) return INTERRUPTED;
-    createLog(options.verbose).error(error);
-    return 1;
-  } finally {
-    await open?.close();
-    interrupt.remove();
-  }
+  });
 }
 
-async function openModels(
-  options: ApiOptions,
-  config: Config,
-  display: Display,
-  signal: AbortSignal,
-): Promise<OpenServed> {
+async function openModels(options: ApiOptions, config: Config, { display, signal }: CommandFrame): Promise<OpenServed> {
   const model = await openDirectory(options.model ?? config.model, config.hub, display, signal);
   const asked = options.embeddingModel ?? config.embeddingModel;
   const embedding = asked === undefined ? undefined : await openDirectory(asked, config.hub, display, signal);
@@ -85,12 +66,11 @@ function servedName(name: string): string {
   return parseModelId(name) === undefined ? basename(name) : name.replace(/@.*$/, "");
 }
 
-async function serveUntil(
-  signal: AbortSignal,
+async function serveUntilStopped(
   served: Served,
   options: ApiOptions,
   apiKey: string | undefined,
-  display: Display,
+  { display, signal }: CommandFrame,
 ): Promise<void> {
   const { host, port, maxQueue } = options;
   const log = createLog(options.verbose);

@@ -1,10 +1,9 @@
 /** @file `preflexor chat`: lines in, replies out, until the lines end. */
 import { createInterface, type Interface } from "node:readline";
-import type { TextModel } from "../trainer/index.js";
 import { type ChatSession, createChatSession } from "./chat-session.js";
-import { createDisplay, type Display } from "./demo-display.js";
-import { INTERRUPTED, onInterrupt } from "./interrupt.js";
-import { createLog } from "./log.js";
+import { runInFrame } from "./command-frame.js";
+import type { Display } from "./demo-display.js";
+import { INTERRUPTED } from "./interrupt.js";
 import { inFlags, type OpenText, openText } from "./open-text.js";
 import type { TextFlags } from "./text-flags.js";
 
@@ -16,27 +15,15 @@ export interface ChatRunOptions extends TextFlags {
 
 /** Chats until the input ends; resolves to the exit code. */
 export async function runChat(options: ChatRunOptions): Promise<number> {
-  const display = createDisplay(process.stderr);
-  const controller = new AbortController();
-  const interrupt = onInterrupt(controller, () => display.close("stopping …"));
-  let model: TextModel | undefined;
-  try {
-    const open = await openText(options, display, controller.signal);
-    model = open.model;
-    if (model.template === undefined) {
+  return runInFrame({ verbose: options.verbose, explain: inFlags }, async (frame) => {
+    const open = await openText(options, frame.display, frame.signal);
+    frame.onEnd(() => open.model.close());
+    if (open.model.template === undefined) {
       throw new Error("the model has no chat template; take an instruct model, or preflexor generate --raw");
     }
-    interrupt.remove();
-    return await chat(open, options, display);
-  } catch (error) {
-    display.end();
-    if (controller.signal.aborted) return INTERRUPTED;
-    createLog(options.verbose).error(inFlags(error));
-    return 1;
-  } finally {
-    await model?.close();
-    interrupt.remove();
-  }
+    frame.leaveInterrupts();
+    return chat(open, options, frame.display);
+  });
 }
 
 async function chat(

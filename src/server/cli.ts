@@ -9,6 +9,8 @@ import type { ChatRunOptions } from "./chat-run.js";
 import type { DemoOptions } from "./demo-options.js";
 import { doctorCommand } from "./doctor-command.js";
 import type { DoctorRunOptions } from "./doctor-run.js";
+import { evalCommand } from "./eval-command.js";
+import type { EvalOptions } from "./eval-plan.js";
 import { exportCommand } from "./export-command.js";
 import type { ExportRunOptions } from "./export-run.js";
 import { generateCommand } from "./generate-command.js";
@@ -30,6 +32,8 @@ Examples:
   $ preflexor demo --resume <run directory>   goes on from the last checkpoint of a run
   $ preflexor train --pairs pairs.jsonl --loss orpo --model ./SmolLM2-135M-Instruct
                                               one training on your own pairs (preflexor train --help lists every setting)
+  $ preflexor eval --run <run directory> --against base
+                                              held-out accuracy with intervals, and what the training has brought
   $ preflexor chat --adapter out/adapter      a conversation with what was trained
   $ preflexor generate --prompt "Why is nacre tough?"
                                               one reply, streamed to stdout (--json: with ids and log-probabilities)
@@ -79,6 +83,7 @@ function demoCommand(run: (options: DemoOptions) => Promise<number>, finish: (ex
 export interface Commands {
   train(options: TrainOptions): Promise<number>;
   score(options: ScoreOptions): Promise<number>;
+  eval(options: EvalOptions): Promise<number>;
   export(options: ExportRunOptions): Promise<number>;
   generate(options: GenerateRunOptions): Promise<number>;
   chat(options: ChatRunOptions): Promise<number>;
@@ -90,6 +95,7 @@ export interface Commands {
 const COMMANDS: Commands = {
   train: async (options) => (await import("./train-run.js")).runTrain(options),
   score: async (options) => (await import("./score-run.js")).runScore(options),
+  eval: async (options) => (await import("./eval-run.js")).runEval(options),
   export: async (options) => (await import("./export-run.js")).runExport(options),
   generate: async (options) => (await import("./generate-run.js")).runGenerate(options),
   chat: async (options) => (await import("./chat-run.js")).runChat(options),
@@ -121,6 +127,7 @@ export async function runCli(
     demoCommand(demo, finish),
     trainCommand(async (options) => finish(await others.train(options))),
     scoreCommand(async (options) => finish(await others.score(options))),
+    evalCommand(async (options) => finish(await others.eval(options))),
     exportCommand(async (options) => finish(await others.export(options))),
     generateCommand(async (options) => finish(await others.generate(options))),
     chatCommand(async (options) => finish(await others.chat(options))),

@@ -2,9 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { text as readAll } from "node:stream/consumers";
 import type { TextMessage, TextModel, TextReply, TextRequest } from "../trainer/index.js";
-import { createDisplay, type Display } from "./demo-display.js";
-import { INTERRUPTED, onInterrupt } from "./interrupt.js";
-import { createLog } from "./log.js";
+import { type CommandFrame, runInFrame } from "./command-frame.js";
 import { closeWhenStopped } from "./models.js";
 import { inFlags, type OpenText, openText } from "./open-text.js";
 import type { TextFlags } from "./text-flags.js";
@@ -31,29 +29,16 @@ interface Timing {
 
 /** Generates and prints; resolves to the exit code. */
 export async function runGenerate(options: GenerateRunOptions): Promise<number> {
-  const display = createDisplay(process.stderr);
-  const controller = new AbortController();
-  const interrupt = onInterrupt(controller, () => display.close("stopping …"));
-  let model: TextModel | undefined;
-  let callOff = (): void => undefined;
-  try {
+  return runInFrame({ verbose: options.verbose, explain: inFlags }, async (frame) => {
+    const { display, signal, onEnd } = frame;
     const prompt = await promptText(options);
     // Without sections the text passes as the model writes it, markers and all.
-    const open = await openText(options, display, controller.signal, options.json ? {} : { markers: [] });
-    model = open.model;
-    callOff = closeWhenStopped(model.policy, controller.signal);
-    await generate(requestsOf(prompt, options, open), options, open, display, controller.signal);
+    const open = await openText(options, display, signal, options.json ? {} : { markers: [] });
+    onEnd(() => open.model.close());
+    onEnd(closeWhenStopped(open.model.policy, signal));
+    await generate(requestsOf(prompt, options, open), options, open, frame);
     return 0;
-  } catch (error) {
-    display.end();
-    if (controller.signal.aborted) return INTERRUPTED;
-    createLog(options.verbose).error(inFlags(error));
-    return 1;
-  } finally {
-    callOff();
-    await model?.close();
-    interrupt.remove();
-  }
+  });
 }
 
 async function promptText({ prompt, file }: GenerateRunOptions): Promise<string> {
@@ -96,8 +81,7 @@ async function generate(
   requests: readonly TextRequest[],
   options: GenerateRunOptions,
   { model, openMs }: OpenText,
-  display: Display,
-  signal: AbortSignal,
+  { display, signal }: CommandFrame,
 ): Promise<void> {
   const streamed = !options.json && requests.length === 1;
   const start = performance.now();

@@ -8,11 +8,10 @@ import {
   type ScorePreferencesOptions,
   scorePreferences,
 } from "../trainer/index.js";
+import { runInFrame } from "./command-frame.js";
 import { readConfig } from "./config.js";
-import { createDisplay, type Display } from "./demo-display.js";
+import type { Display } from "./demo-display.js";
 import { openDirectory } from "./hub-progress.js";
-import { INTERRUPTED, onInterrupt } from "./interrupt.js";
-import { createLog } from "./log.js";
 
 export interface ScoreOptions {
   /** Settings given as flags, under the names of a training config. */
@@ -24,22 +23,12 @@ export interface ScoreOptions {
 
 /** Scores and prints; resolves to the exit code. */
 export async function runScore(options: ScoreOptions): Promise<number> {
-  const display = createDisplay(process.stderr);
-  const controller = new AbortController();
-  const interrupt = onInterrupt(controller, () => display.close("stopping …"));
-  try {
-    const scores = await score(options, display, controller.signal);
+  return runInFrame(options, async ({ display, signal }) => {
+    const scores = await score(options, display, signal);
     display.end();
     await printScores(scores, options);
     return 0;
-  } catch (error) {
-    display.end();
-    if (controller.signal.aborted) return INTERRUPTED;
-    createLog(options.verbose).error(error);
-    return 1;
-  } finally {
-    interrupt.remove();
-  }
+  });
 }
 
 async function score({ settings }: ScoreOptions, display: Display, signal: AbortSignal): Promise<PreferenceScores> {

@@ -15,14 +15,14 @@ export interface TextFlags {
   readonly verbose: boolean;
 }
 
-const WEIGHTS: readonly RolloutWeights[] = ["float32", "float16", "int8", "int4"];
-const DEVICES: readonly DeviceChoice[] = ["auto", "cpu", "cuda", "webgpu"];
+export const WEIGHTS: readonly RolloutWeights[] = ["float32", "float16", "int8", "int4"];
+export const DEVICES: readonly DeviceChoice[] = ["auto", "cpu", "cuda", "webgpu"];
 const SAMPLING = "Sampling (default: what the model's generation_config.json says):";
 const MODEL = "Model and machine:";
 
 const absolute = (path: string): string => (isAbsolute(path) ? path : resolve(path));
 
-function numberFrom(expected: string, good: (value: number) => boolean): (text: string) => number {
+export function numberFrom(expected: string, good: (value: number) => boolean): (text: string) => number {
   return (text) => {
     const value = text.trim() === "" ? Number.NaN : Number(text);
     if (Number.isFinite(value) && good(value)) return value;

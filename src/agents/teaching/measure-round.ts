@@ -1,6 +1,7 @@
 /** @file What is measured between rounds: held-out questions, preference among held-out pairs, and prompts for people to read. */
 import type { Environment } from "../environments/environment.js";
-import { evaluateQuestions, preferenceAccuracy } from "../evaluation/evaluation.js";
+import { preferenceAccuracy } from "../evaluation/evaluate-pairs.js";
+import { evaluateQuestions } from "../evaluation/evaluate-questions.js";
 import { withReports } from "../report-progress.js";
 import { replies } from "../student.js";
 import type { EvaluationResult, TeachEvent } from "./events.js";
