@@ -130,9 +130,10 @@ export async function openRunDirectory(directory: string): Promise<RunDirectory>
   });
   const named = timeOfName(name) ?? info.birthtime.toISOString();
   if (text !== undefined) return { path, name, ...parseRun(text, file, named) };
+  const [, kind] = /^(teach|demo|tools)-\d{4}-\d\d-\d\dT/.exec(name) ?? [];
   // The tools of the MCP server wrote no run.json; their folders are known by name.
-  if (/^tools-\d{4}-\d\d-\d\dT/.test(name))
-    return { path, name, version: 0, kind: "tools", created: named, request: {} };
+  if (kind === "tools") return { path, name, version: 0, kind, created: named, request: {} };
+  if (kind !== undefined) throw damaged(file, "it is not there; the run was cut off while it was made");
   throw new RunDirectoryError("not-a-run", `${path} is no run: it has no ${RUN_FILE}`);
 }
 

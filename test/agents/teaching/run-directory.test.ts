@@ -84,6 +84,14 @@ describe("a run directory", () => {
     expect(await reason(await folder(join(runs, "tools-of-mine")))).toMatch(/^not-a-run: .*has no run\.json/);
   });
 
+  it("that was cut off before it had a run.json can be removed in the folder of runs", async () => {
+    const path = await folder(join(runs, "teach-2026-03-01T10-20-30"));
+    await writeFile(join(path, "run.json.tmp"), "{");
+    expect(await reason(path)).toMatch(/^damaged: .*the run was cut off while it was made/);
+    await removeRun(path, { home });
+    expect(await runNames(home)).toEqual([]);
+  });
+
   it.each([
     ["half a file", '{"format": "preflexor-run", "ver', /^damaged: .*run\.json is damaged: /],
     ["an unknown kind", { ...V1, kind: "dream" }, /^damaged: .*kind/],
