@@ -20,7 +20,7 @@ const SHORTEST_WORD = 3;
 
 /**
  * Names (capitalised within a sentence), the phrases of Markdown headings, and nouns as far as that shows without a model:
- * words and pairs that come back, adverbs and participles in -ed left out. Names and headings first, then by count, then
+ * words and pairs that come back, adverbs and participles in -ed left out. Headings and names first, then by count, then
  * by place. In scripts that put no space between words a whole run counts as a word: give another extractor for those.
  */
 export function extractConcepts(text: string): ConceptMention[] {
@@ -28,8 +28,8 @@ export function extractConcepts(text: string): ConceptMention[] {
   const lines = sentences(normal).map(words);
   const headings = [...normal.matchAll(/^\s*#{1,6}\s+(.+)$/gm)].map((match) => words(match[1] ?? ""));
   const strong = new Map<string, number>();
-  for (const name of namesIn(lines)) count(strong, name);
   for (const heading of headings) for (const phrase of phrasesIn(heading)) count(strong, phrase);
+  for (const name of namesIn(lines)) count(strong, name);
   const repeated = new Map<string, number>();
   for (const line of [...headings, ...lines]) for (const phrase of wordsAndPairs(line)) count(repeated, phrase);
   const mentions = [...strong].map(([name, n]) => ({ name, count: Math.max(n, repeated.get(name) ?? 0) }));
@@ -46,7 +46,7 @@ export function knownConcepts(text: string, isKnown: (name: string) => boolean):
     for (let i = 0; i < run.length; i++) {
       for (let length = 1; length <= LONGEST_PHRASE && i + length <= run.length; length++) {
         const part = run.slice(i, i + length);
-        const name = [asWritten(part), phraseOf(part)].find(isKnown);
+        const name = [...new Set([asWritten(part), phraseOf(part)])].find(isKnown);
         if (name !== undefined) count(found, name);
       }
     }

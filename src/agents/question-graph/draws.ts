@@ -6,7 +6,7 @@ import type { KnowledgeGraph } from "./knowledge-graph.js";
 import { checkWhole } from "./neighbourhood.js";
 import { passagesOnTopic, relatedPassages } from "./relatedness.js";
 import { standings } from "./standings.js";
-import { pickWeighted, rarestFirst } from "./weighted-draw.js";
+import { AskedCounts, pickWeighted } from "./weighted-draw.js";
 
 export type Motive = "coverage" | "weakness" | "exploration";
 
@@ -46,11 +46,13 @@ const CONTEXT_CHOICE = 3;
 /**
  * Each draw picks a motive m with probability w_m / Σw, then an anchor by it:
  *
- * - coverage: one of the passages (or topics) that were asked about least, each alike; draws of this call count as asked;
+ * - coverage: one of the passages (or topics) that were asked about least, each alike; draws of this call count as asked.
+ *   Where none is left that was never asked about, weakness takes its place: going on to level the counts would take back
+ *   from the strong what weakness gave to the weak;
  * - weakness: a subject s with probability ∝ need(s)² · specificity(s), where need = 1 − (mean − sd) of the Beta posterior
  *   of its accuracy (accuracy.ts), squared so that many strong subjects do not outweigh a weak one. Subjects are the given
  *   topics, the unmeasured ones too; or else all measured topics (specificity 1) and concepts. The anchor is one of the
- *   subject's passages that were asked about least. Where nothing is measured, coverage takes its place;
+ *   subject's passages that were asked about least. Where nothing is measured, coverage takes its place in turn;
  * - exploration: any passage (or topic), each alike.
  *
  * k − 1 of the CONTEXT_CHOICE · (k − 1) most related passages p join the anchor a, drawn without replacement with
@@ -60,7 +62,7 @@ const CONTEXT_CHOICE = 3;
  */
 export function nextDraws(graph: KnowledgeGraph, options: DrawsOptions): Draw[] {
   const weights = checkedWeights(options);
-  const drawing = new Drawing(graph, options);
+  const drawing = new Drawing(graph, options, weights.weakness);
   return Array.from({ length: options.count }, (_, i) => {
     const rng = createRng(options.seed, "question-graph", "draw", i);
     return drawing.draw(pickWeighted(rng, Object.keys(weights) as Motive[], Object.values(weights)), rng);
@@ -84,13 +86,6 @@ function checkedWeights({ count, k, topics, coverage, weakness, exploration }: D
   return weights;
 }
 
-/** What can be drawn, with how often it was asked about; what a call drew counts. */
-interface Subjects<T extends string> {
-  readonly all: readonly T[];
-  readonly asked: Map<T, number>;
-  readonly least: () => T;
-}
-
 interface WeakSubject {
   readonly topic?: string;
   readonly concept?: string;
@@ -98,8 +93,8 @@ interface WeakSubject {
 }
 
 class Drawing {
-  private readonly passages: Subjects<NodeId<"passage">>;
-  private readonly topics: Subjects<string> | undefined;
+  private readonly passages: AskedCounts<NodeId<"passage">>;
+  private readonly topics: AskedCounts<string> | undefined;
   private readonly weak: readonly WeakSubject[];
   /** Passages that a topic's questions were asked from. */
   private readonly askedFrom: ReadonlyMap<string, ReadonlySet<NodeId<"passage">>>;
@@ -107,12 +102,13 @@ class Drawing {
   constructor(
     private readonly graph: KnowledgeGraph,
     private readonly options: DrawsOptions,
+    private readonly weakness: number,
   ) {
     const { topics, only, seed } = options;
     const drawable = graph.passages.filter((node) => only === undefined || only.has(bareId(node)));
     const rng = createRng(seed, "question-graph", "order");
-    this.passages = subjects(drawable, (node) => graph.passage(node).asked, rng);
-    this.topics = topics && subjects([...new Set(topics)], askedByTopic(graph), rng.fork("topics"));
+    this.passages = new AskedCounts(drawable, (node) => graph.passage(node).asked, rng);
+    this.topics = topics && new AskedCounts([...new Set(topics)], askedByTopic(graph), rng.fork("topics"));
     if (topics === undefined && options.count > 0 && drawable.length === 0)
       throw new Error("no passage to draw: add passages, or let `only` hold ids of this graph");
     this.askedFrom = passagesByTopic(graph);
@@ -120,13 +116,13 @@ class Drawing {
   }
 
   draw(motive: Motive, rng: Rng): Draw {
-    const weak = motive === "weakness" ? this.pickWeak(rng) : undefined;
-    const reached = motive === "weakness" && weak === undefined ? "coverage" : motive;
+    const reached = this.reachable(motive);
+    const weak = reached === "weakness" ? this.pickWeak(rng) : undefined;
     const { topic, concept } = weak ?? { topic: this.anyTopic(reached, rng) };
     const anchor = this.anchor(reached, { topic, concept }, rng);
     const passages = anchor === undefined ? [] : this.withContext(anchor, rng);
-    for (const node of passages) increment(this.passages.asked, node);
-    if (topic !== undefined && this.topics !== undefined) increment(this.topics.asked, topic);
+    for (const node of passages) this.passages.add(node);
+    if (topic !== undefined) this.topics?.add(topic);
     return {
       motive: reached,
       passages: passages.map(bareId),
@@ -136,8 +132,13 @@ class Drawing {
     };
   }
 
-  private pickWeak(rng: Rng): WeakSubject | undefined {
-    if (this.weak.length === 0) return undefined;
+  private reachable(motive: Motive): Motive {
+    if (this.weak.length === 0) return motive === "weakness" ? "coverage" : motive;
+    const covered = !(this.topics ?? this.passages).anyUnasked;
+    return motive === "coverage" && covered && this.weakness > 0 ? "weakness" : motive;
+  }
+
+  private pickWeak(rng: Rng): WeakSubject {
     return pickWeighted(
       rng,
       this.weak,
@@ -151,38 +152,25 @@ class Drawing {
   }
 
   private anchor(motive: Motive, { topic, concept }: Partial<WeakSubject>, rng: Rng): NodeId<"passage"> | undefined {
-    const { all, least } = this.passages;
-    if (topic !== undefined) return this.leastAskedOf(this.passagesOf(topic), rng);
-    if (concept !== undefined) return this.leastAskedOf(this.graph.passagesAbout(nodeId("concept", concept)), rng);
-    return motive === "exploration" ? rng.pick(all) : least();
+    if (topic !== undefined) return this.passages.leastOf(this.passagesOf(topic), rng);
+    if (concept !== undefined) return this.passages.leastOf(this.graph.passagesAbout(nodeId("concept", concept)), rng);
+    return motive === "exploration" ? rng.pick(this.passages.all) : this.passages.least();
   }
 
   /** Passages that mention what the topic names, and those that its questions were asked from. */
   private passagesOf(topic: string): NodeId<"passage">[] {
-    const asked = this.graph.questions.filter((node) => this.graph.question(node).topic === topic);
-    return [
-      ...new Set([...passagesOnTopic(this.graph, topic), ...asked.flatMap((node) => this.graph.askedFrom(node))]),
-    ];
-  }
-
-  private leastAskedOf(nodes: readonly NodeId<"passage">[], rng: Rng): NodeId<"passage"> | undefined {
-    const { asked } = this.passages;
-    const drawable = nodes.filter((node) => asked.has(node));
-    const fewest = drawable.reduce((least, node) => Math.min(least, asked.get(node)!), Number.POSITIVE_INFINITY);
-    const choice = drawable.filter((node) => asked.get(node) === fewest);
-    return choice.length === 0 ? undefined : rng.pick(choice);
+    return [...new Set([...passagesOnTopic(this.graph, topic), ...(this.askedFrom.get(topic) ?? [])])];
   }
 
   private withContext(anchor: NodeId<"passage">, rng: Rng): NodeId<"passage">[] {
-    const { asked } = this.passages;
     const wanted = this.options.k - 1;
     const related = relatedPassages(this.graph, anchor)
       .map(({ id, score }) => ({ node: nodeId("passage", id), score }))
-      .filter(({ node, score }) => score > 0 && asked.has(node))
+      .filter(({ node, score }) => score > 0 && this.passages.has(node))
       .slice(0, CONTEXT_CHOICE * wanted);
     const members = [anchor];
     while (members.length <= wanted && related.length > 0) {
-      const weights = related.map(({ node, score }) => score ** 2 / (1 + asked.get(node)!));
+      const weights = related.map(({ node, score }) => score ** 2 / (1 + this.passages.of(node)));
       const picked = pickWeighted(rng, related, weights);
       related.splice(related.indexOf(picked), 1);
       members.push(picked.node);
@@ -192,16 +180,19 @@ class Drawing {
 
   /** A subject of which no passage can be drawn is none; a draw for it would be of something else. */
   private measuredSubjects(): WeakSubject[] {
-    const { asked } = this.passages;
     const weigh = ({ need }: { need: number }, specificity: number) => need ** 2 * specificity;
     const topics = standings(this.graph, "topic")
       .filter(
-        ({ name, answered }) => answered > 0 && [...(this.askedFrom.get(name) ?? [])].some((node) => asked.has(node)),
+        ({ name, answered }) =>
+          answered > 0 && [...(this.askedFrom.get(name) ?? [])].some((node) => this.passages.has(node)),
       )
       .map((measured) => ({ topic: measured.name, weight: weigh(measured, 1) }));
     const concepts = standings(this.graph, "concept")
       .map((measured) => ({ ...measured, node: nodeId("concept", measured.name) }))
-      .filter(({ node, answered }) => answered > 0 && this.graph.passagesAbout(node).some((about) => asked.has(about)))
+      .filter(
+        ({ node, answered }) =>
+          answered > 0 && this.graph.passagesAbout(node).some((about) => this.passages.has(about)),
+      )
       .map((measured) => ({ concept: measured.name, weight: weigh(measured, this.graph.specificity(measured.node)) }));
     return [...topics, ...concepts];
   }
@@ -211,11 +202,6 @@ class Drawing {
     const unknown = standing("", [], 0).need;
     return (this.topics?.all ?? []).map((topic) => ({ topic, weight: (measured.get(topic) ?? unknown) ** 2 }));
   }
-}
-
-function subjects<T extends string>(all: readonly T[], askedOf: (item: T) => number, rng: Rng): Subjects<T> {
-  const asked = new Map(all.map((item) => [item, askedOf(item)]));
-  return { all, asked, least: rarestFirst(asked, rng) };
 }
 
 function askedByTopic(graph: KnowledgeGraph): (topic: string) => number {
@@ -237,8 +223,4 @@ function passagesByTopic(graph: KnowledgeGraph): Map<string, Set<NodeId<"passage
     found.set(topic, passages);
   }
   return found;
-}
-
-function increment<T>(counts: Map<T, number>, item: T): void {
-  counts.set(item, (counts.get(item) ?? 0) + 1);
 }

@@ -66,16 +66,21 @@ export class KnowledgeGraph {
 
   /** Between two nodes there is one edge of a direction. A second asked-from counts on; otherwise the first weight stays. */
   link(kind: EdgeKind, source: NodeId, target: NodeId, weight: number): void {
-    const undirected = kind === "similar-to";
-    const existing = undirected
-      ? this.graph.undirectedEdges(source, target)[0]
-      : this.graph.directedEdges(source, target).find((edge) => this.graph.source(edge) === source);
+    const existing =
+      kind === "similar-to"
+        ? this.graph.undirectedEdges(source, target)[0]
+        : this.graph.directedEdges(source, target).find((edge) => this.graph.source(edge) === source);
     if (existing !== undefined) {
       if (kind === "asked-from") this.graph.updateEdgeAttribute(existing, "weight", (before = 0) => before + weight);
       return;
     }
+    this.addEdge(kind, source, target, weight);
+  }
+
+  /** `link` where there is no such edge yet. */
+  private addEdge(kind: EdgeKind, source: NodeId, target: NodeId, weight: number): void {
     const key = `e${this.graph.size}`;
-    if (undirected) this.graph.addUndirectedEdgeWithKey(key, source, target, { kind, weight });
+    if (kind === "similar-to") this.graph.addUndirectedEdgeWithKey(key, source, target, { kind, weight });
     else this.graph.addDirectedEdgeWithKey(key, source, target, { kind, weight });
     if (kind === "mentions" && source.startsWith("passage:")) this.index(source as NodeId<"passage">, target);
   }
@@ -150,7 +155,7 @@ export class KnowledgeGraph {
     for (const { key, attributes } of nodes)
       restored.addNode(attributes.kind, key.slice(attributes.kind.length + 1), structuredClone(attributes));
     for (const { source, target, attributes } of edges)
-      restored.link(attributes.kind, source as NodeId, target as NodeId, attributes.weight);
+      restored.addEdge(attributes.kind, source as NodeId, target as NodeId, attributes.weight);
     return restored;
   }
 }
