@@ -149,11 +149,11 @@ export class KnowledgeGraph {
     return exported;
   }
 
-  /** `serialized` must have been checked. */
+  /** Takes over what it is given, which must have been checked. */
   static restore({ nodes, edges }: SerializedQuestionGraph): KnowledgeGraph {
     const restored = new KnowledgeGraph();
     for (const { key, attributes } of nodes)
-      restored.addNode(attributes.kind, key.slice(attributes.kind.length + 1), structuredClone(attributes));
+      restored.addNode(attributes.kind, key.slice(attributes.kind.length + 1), attributes);
     for (const { source, target, attributes } of edges)
       restored.addEdge(attributes.kind, source as NodeId, target as NodeId, attributes.weight);
     return restored;

@@ -22,11 +22,20 @@ test.each([
   ["a material in lower case", "How does nacre resist fracture in water?", "How does bone resist fracture in water?"],
   ["the direction", "Why does water raise the toughness of bone?", "Why does water lower the toughness of bone?"],
   ["a negation", "Why are dry tablets brittle in nacre?", "Why are dry tablets not brittle in nacre?"],
-  ["who is compared", "Why is collagen softer than chitin?", "Why is chitin softer than collagen?"],
+  [
+    "who is compared",
+    "Why is hydrated collagen softer than calcified chitin?",
+    "Why is calcified chitin softer than hydrated collagen?",
+  ],
   [
     "an added name",
-    "How does tablet sliding toughen layered shells?",
-    "How does tablet sliding toughen layered Abalone shells?",
+    "How does tablet sliding under tension toughen layered shells that water keeps moist inside?",
+    "How does tablet sliding under tension toughen layered Ulm shells that water keeps moist inside?",
+  ],
+  [
+    "a material, asked in another form",
+    "Why does the matrix around stiff platelets of nacre carry the shear load while water plasticizes the composite?",
+    "Why is it that the matrix around stiff platelets of bone carries the shear load while water plasticizes the composite?",
   ],
   ["a symbol", "Which loads does C++ carry?", "Which loads does C# carry?"],
   ["a vowel sign", "यह पदार्थ कि क्या है", "यह पदार्थ की क्या है"],

@@ -63,6 +63,15 @@ test("what is exported shares nothing with the graph", () => {
   expect(JSON.stringify(graph)).toBe(before);
 });
 
+test("what a graph was restored from may change afterwards", () => {
+  const value = parsed(lived());
+  const restored = QuestionGraph.fromJSON(value);
+  const before = JSON.stringify(restored);
+  for (const { attributes } of value.nodes) if (attributes.kind === "question") attributes.outcomes.length = 0;
+  value.edges.length = 0;
+  expect(JSON.stringify(restored)).toBe(before);
+});
+
 type Damage = (value: SerializedQuestionGraph) => void;
 const damaged = (damage: Damage) => {
   const value = parsed(lived());
