@@ -19,7 +19,7 @@ export async function* beginPhase(run: Run, { phase, index }: RoundPlace): Async
   yield { kind: "phase", round: state.round, phase: phase.name, index };
   if (index > 0) await policy.resetOptimizer();
   if (needsReference(phase.loss)) await policy.markReference();
-  const begun = { phase: index + 1, stale: 0, best: null };
+  const begun = { phasesBegun: index + 1, stale: 0, best: null };
   // The model as it was opened needs no checkpoint, unless a round may have to go back to it.
   if (index === 0 && !watches(phase)) {
     await commit(run, begun);

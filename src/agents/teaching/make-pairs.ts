@@ -57,7 +57,7 @@ async function* makePairs(run: Run, phase: PhasePlan, round: number): AsyncGener
   }
   if (texts.length < phase.minPairs) throw new Error(tooFew(round, wanted, texts.length, phase.minPairs, reasons));
   const kept = new Set(texts);
-  run.questions?.recordMade(
+  run.questions.recordMade(
     made.filter(({ pair }) => kept.has(pair)),
     round,
   );
@@ -85,19 +85,18 @@ async function* madeBy(
       : judge !== undefined && (phase.onlyWrong || phase.rejectedRule === "wrong-first")
         ? referenceJudge(judge, phase.onlyWrong)
         : undefined;
+  const { judge: _judge, ...student } = context;
   const round = {
-    ...context,
-    ...(environment && { environment }),
-    ...(questions &&
-      environment === undefined && {
-        draws: (count: number, seed: number) => questions.draws(count, phase.contextPassages, seed),
-      }),
-    ...(questions && environment === undefined && { refuse: (question: string) => questions.problem(question) }),
+    ...student,
+    ...(marks && { judge: marks }),
+    // An environment names its questions itself, and asks each again in another round.
+    ...(environment === undefined && {
+      draws: (count: number, seed: number) => questions.draws(count, phase.contextPassages, seed),
+      refuse: (question: string) => questions.problem(question),
+    }),
   };
-  const { judge: _judge, ...rest } = round;
-  const marked = { ...rest, ...(marks && { judge: marks }) };
-  if (pairSource !== undefined) return yield* pairSource(marked, plan, taken);
-  return yield* makeRoundPairs({ ...marked, makers: await makersOf(run, phase) }, plan, taken);
+  if (pairSource !== undefined) return yield* pairSource(round, plan, taken);
+  return yield* makeRoundPairs({ ...round, makers: await makersOf(run, phase) }, plan, taken);
 }
 
 /** Agents are built once for each way of writing, not once a round. */

@@ -11,10 +11,10 @@ import type { Judge } from "../judge.js";
 import type { Student } from "../student.js";
 import { writeWhole } from "../write-whole.js";
 import type { PairMakers } from "./answer-pair.js";
-import { type AskedQuestions, askedQuestions } from "./asked-questions.js";
+import { AskedQuestions } from "./asked-questions.js";
 import type { MadePair, RoundContext, RoundEvent, RoundPlan } from "./round-pairs.js";
 import { JOURNALS, openRunJournal, type RunJournal } from "./run-journal.js";
-import type { PhasePlan, TeachPlan } from "./teach-plan.js";
+import { type PhasePlan, placeOf, roundsOf, type TeachPlan } from "./teach-plan.js";
 import { freshState, readState, type TeachState, writeState } from "./teach-state.js";
 import type { ReplaySupplier } from "./train-round.js";
 
@@ -64,7 +64,7 @@ export interface Run {
   state: TeachState;
   heldOut: readonly PreferencePair[];
   /** What was asked so far, as the graph that steers what to ask next. */
-  questions: AskedQuestions | undefined;
+  readonly questions: AskedQuestions;
   /** By the way of writing. */
   readonly makers: Map<string, PairMakers>;
   /** Whether a round's weights have to be found again, by this process or another. */
@@ -91,7 +91,7 @@ export async function beginRun(context: TeachContext, plan: TeachPlan): Promise<
     failures: {},
     state,
     heldOut: [],
-    questions: await askedQuestions(await store.list(), await readGraph(directory, state)),
+    questions: AskedQuestions.over(await store.list(), await readGraph(directory, state)),
     makers: new Map(),
     keepsCheckpoints: directory !== undefined || plan.phases.some(({ rollBack }) => rollBack),
     made: new Map(),
@@ -120,7 +120,9 @@ export async function endRun(run: Run): Promise<void> {
 export async function commit(run: Run, change: Partial<TeachState>): Promise<void> {
   const { context, plan } = run;
   const journals = await run.journal.commit();
-  const state = { ...run.state, ...change, journals };
+  const moved = { ...run.state, ...change, journals };
+  const place = placeOf(plan, moved.round);
+  const state = { ...moved, phase: place?.phase.name ?? "", finished: moved.round > roundsOf(plan) };
   if (context.directory === undefined) {
     run.state = state;
     return;
@@ -149,7 +151,6 @@ async function readGraph(directory: string | undefined, { graph }: TeachState): 
 
 /** A new name for each round, so that the state never names a graph of a later moment. */
 async function writeGraph(directory: string, { questions }: Run, state: TeachState): Promise<string | null> {
-  if (questions === undefined) return null;
   const name = `question-graph-${state.round}${state.stage === "pairs" ? "0" : state.stage === "train" ? "1" : "2"}.json`;
   if (questions.isChanged() || state.graph === null) {
     await writeWhole(join(directory, name), `${JSON.stringify(questions.toJSON())}\n`);

@@ -20,8 +20,10 @@ const stateSchema = z.object({
   /** Under way, from 1 over all phases; 0 before the first; behind the last where the run is finished. */
   round: z.number().int().nonnegative(),
   stage: z.enum(STAGES),
-  /** Phases begun. */
-  phase: z.number().int().nonnegative(),
+  phasesBegun: z.number().int().nonnegative(),
+  /** Name of the phase that the round lies in, for people. */
+  phase: z.string(),
+  finished: z.boolean(),
   /** Optimizer steps of the run, those of rounds that were taken back included. */
   step: z.number().int().nonnegative(),
   /** Steps of the round under way that the checkpoint holds. */
@@ -44,7 +46,9 @@ export const freshState = (plan: TeachPlan): TeachState => ({
   plan: planHash(plan),
   round: 0,
   stage: "pairs",
-  phase: 0,
+  phasesBegun: 0,
+  phase: "",
+  finished: false,
   step: 0,
   roundSteps: 0,
   checkpoint: null,

@@ -67,15 +67,14 @@ async function* oneRound(run: Run): AsyncGenerator<TeachEvent> {
   const { round } = run.state;
   const place = placeOf(plan, round);
   if (place === undefined) throw new Error(`internal: round ${round} is behind the last`);
-  if (run.state.phase < place.index + 1) yield* beginPhase(run, place);
+  if (run.state.phasesBegun < place.index + 1) yield* beginPhase(run, place);
   if (run.state.stage === "pairs") {
     yield* makePairsOfRound(run, place);
     await commit(run, { stage: "train", roundSteps: 0 });
   }
   if (run.state.stage === "train") {
-    const { tokens, texts } = await tokensOfRound(run, place.phase, round);
+    const { tokens } = await tokensOfRound(run, place.phase, round);
     yield* train(run, tokens);
-    for (const pair of texts) run.questions?.recordTrained(pair);
     yield* keepOrRollBack(run, place);
   }
   yield* finishRound(run);
