@@ -28,6 +28,11 @@ export interface Verdict {
    * subject is treated; undefined where there is none.
    */
   readonly thinkingRight: boolean | undefined;
+  /**
+   * Marks the reflection apart, where there is one: all that it states is true, and with it every subject's rule
+   * stands right, in the thinking or corrected here. Right thinking is no condition.
+   */
+  readonly reflectionRight?: boolean;
 }
 
 export interface EnvironmentDocument {

@@ -23,7 +23,7 @@ export {
   type MaterialsWorldOptions,
 } from "./materials-world/materials-world.js";
 export { readQuestion, type WorldQuestion } from "./materials-world/reading.js";
-export { type Layout, layOut, queriesFor } from "./materials-world/teacher.js";
+export { type Layout, type LayoutOptions, layOut, queriesFor } from "./materials-world/teacher.js";
 export {
   type Allowed,
   type ChoiceTopic,

@@ -86,13 +86,16 @@ function namesAny(topic: string, passages: readonly { readonly text: string }[])
   return named;
 }
 
-/** Retrieves with the question, then for whatever is still open; then lays out what was found. */
+/** Retrieves with the question, then for whatever is still open; then lays out what was found, with a reflection if asked. */
 function worldAnswer(turn: JobTurn): JobReply {
   const question = readSection(turn.user, "question") ?? "";
   const passages = allPassages(turn);
   if (!turn.queries.includes(question) && turn.canRetrieve) return { retrieve: question };
-  const layout = layOut(question, passages);
-  if (layout.kind === "laid-out") return { submit: { thinking: layout.thinking, answer: layout.answer } };
+  const layout = layOut(question, passages, { reflection: readSection(turn.user, "reflection") !== undefined });
+  if (layout.kind === "laid-out") {
+    const { kind: _, ...written } = layout;
+    return { submit: written };
+  }
   const next = queriesFor(question, passages).find((query) => !turn.queries.includes(query));
   if (next !== undefined && turn.canRetrieve) return { retrieve: next };
   throw new Error(`the retrieved passages do not settle ${layout.what.join(", ")}`);

@@ -205,6 +205,7 @@ test("teacher and critic cannot reach the key: no file that they import leads to
     "judge.ts",
     "language.ts",
     "reading.ts",
+    "reflection.ts",
     "teacher.ts",
     "write-question.ts",
   ]);

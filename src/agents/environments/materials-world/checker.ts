@@ -18,13 +18,16 @@ export function createChecker(world: World): (question: EnvironmentQuestion, rep
   const byName = new Map(world.materials.map((material) => [material.name.toLowerCase(), material]));
   return (question, reply) => {
     const asked = resolve(question, byName);
-    const { thinking, answer } = splitReply(reply);
+    const { thinking, reflection, answer } = splitReply(reply);
     const named = answer === undefined ? [] : namedCandidates(answer, question.candidates);
     const markable = named.length === 1;
     return {
       right: markable && isRight(named[0]!, answer!, asked, world, byName),
       markable,
       thinkingRight: thinking === undefined ? undefined : isRightThinking(thinking, asked, world.tables),
+      ...(reflection !== undefined && {
+        reflectionRight: isRightReflection(reflection, thinking, asked, world.tables),
+      }),
     };
   };
 }
@@ -77,7 +80,7 @@ function isRightThinking(thinking: string, { type, materials }: Asked, tables: W
   const [first, second] = decidingFacts[type];
   const states = (step: (statement: Statement) => boolean): boolean => statements.some(step);
   return (
-    statements.every((statement) => materials.some((material) => isTrueOf(statement, material, tables))) &&
+    areTrue(statements, materials, tables) &&
     materials.every(
       ({ name, facts }) =>
         states((s) => s.kind === "fact" && s.fact === first && sameWord(s.subject, name)) &&
@@ -86,6 +89,26 @@ function isRightThinking(thinking: string, { type, materials }: Asked, tables: W
     )
   );
 }
+
+/** States a rule at least, and leaves no subject without its right one. */
+function isRightReflection(
+  reflection: string,
+  thinking: string | undefined,
+  { type, materials }: Asked,
+  tables: World["tables"],
+): boolean {
+  const stated = readStatements(reflection);
+  const isRule = (statement: Statement): boolean => statement.kind === "rule" && statement.type === type;
+  const rules = [...stated, ...readStatements(thinking ?? "")].filter(isRule);
+  return (
+    areTrue(stated, materials, tables) &&
+    stated.some(isRule) &&
+    materials.every((material) => rules.some((rule) => isTrueOf(rule, material, tables)))
+  );
+}
+
+const areTrue = (statements: readonly Statement[], materials: readonly Material[], tables: World["tables"]): boolean =>
+  statements.every((statement) => materials.some((material) => isTrueOf(statement, material, tables)));
 
 /** A rule is about a material whose two facts it joins. */
 function isTrueOf(statement: Statement, { name, facts }: Material, tables: World["tables"]): boolean {

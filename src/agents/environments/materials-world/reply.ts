@@ -1,11 +1,14 @@
-/** @file A reply in its two parts: the thinking, and what the model says after it. */
+/** @file A reply in its parts: the thinking, the reflection, and what the model says after them. */
 
 const thinkingMarkers = ["<|thinking|>", "<|/thinking|>"] as const;
-const sections = [thinkingMarkers, ["<|reflect|>", "<|/reflect|>"]] as const;
+const reflectionMarkers = ["<|reflect|>", "<|/reflect|>"] as const;
+const sections = [thinkingMarkers, reflectionMarkers] as const;
 
 export interface ReplyParts {
   /** Undefined where the reply has no thinking section. */
   readonly thinking: string | undefined;
+  /** Undefined where the reply has no reflection section. */
+  readonly reflection: string | undefined;
   /** Undefined where a section was opened and never closed: nothing after it is an answer. */
   readonly answer: string | undefined;
 }
@@ -14,11 +17,15 @@ export interface ReplyParts {
 export function splitReply(reply: string): ReplyParts {
   const unclosed = sections.some(([start, end]) => reply.lastIndexOf(start) > reply.lastIndexOf(end));
   const answerAt = Math.max(...sections.map(([, end]) => after(reply, end)));
-  return { thinking: thinkingOf(reply), answer: unclosed ? undefined : reply.slice(answerAt) };
+  return {
+    thinking: sectionOf(reply, thinkingMarkers),
+    reflection: sectionOf(reply, reflectionMarkers),
+    answer: unclosed ? undefined : reply.slice(answerAt),
+  };
 }
 
-function thinkingOf(reply: string): string | undefined {
-  const [start, end] = thinkingMarkers;
+/** From the first start to the last end. */
+function sectionOf(reply: string, [start, end]: readonly [string, string]): string | undefined {
   const opens = reply.indexOf(start);
   const closes = reply.lastIndexOf(end);
   if (opens < 0 && closes < 0) return undefined;
