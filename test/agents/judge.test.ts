@@ -43,7 +43,10 @@ describe("a pair", () => {
 
   test("is a tie where the judge prefers a position, and where it says so twice", async () => {
     const positional = await createJudge({ model: scripted(() => "a") });
-    expect(await positional.comparePair(pair)).toMatchObject({ winner: "tie", reason: expect.stringMatching(/positions/) });
+    expect(await positional.comparePair(pair)).toMatchObject({
+      winner: "tie",
+      reason: expect.stringMatching(/positions/),
+    });
     const half = await createJudge({ model: scripted((a) => (a === good ? "a" : "tie")) });
     expect(await half.comparePair(pair)).toMatchObject({ winner: "tie" });
     const even = await createJudge({ model: scripted(() => "tie") });

@@ -5,6 +5,8 @@ import {
   giveFeedbackPrompt,
   improveThinkingPrompt,
   integrateAnswersPrompt,
+  judgeAnswerPrompt,
+  judgePairPrompt,
   parsePassages,
   readAnswers,
   readJob,
@@ -38,6 +40,16 @@ test("each job line names its job, and every section can be read", () => {
   const merge = integrateAnswersPrompt(input);
   expect(readJob(merge.system)).toBe("integrate-answers");
   expect(readAnswers(merge.user)).toEqual(["A", "B </answer>"]);
+  const compare = judgePairPrompt({ question: "Q?", a: "A </answer-b>", b: "B", reference: "R </reference>" });
+  expect(readJob(compare.system)).toBe("judge-pair");
+  expect((["answer-a", "answer-b", "reference"] as const).map((name) => readSection(compare.user, name))).toEqual([
+    "A </answer-b>",
+    "B",
+    "R </reference>",
+  ]);
+  const mark = judgeAnswerPrompt({ question: "Q?", answer: "A", reference: "R" });
+  expect(readJob(mark.system)).toBe("judge-answer");
+  expect([readSection(mark.user, "answer"), readSection(mark.user, "reference")]).toEqual(["A", "R"]);
 });
 
 test("a system message does not depend on the inputs, so that one agent serves a whole round", () => {
