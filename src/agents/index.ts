@@ -4,9 +4,14 @@ import type { PassageStore } from "./corpus/types.js";
 import type { RevisionOptions } from "./environments/index.js";
 import type { EngineChatModel, EngineChatModelFields, OpenEngineChatModelOptions } from "./models/engine-chat-model.js";
 import type { EngineEmbeddings, OpenEngineEmbeddingsOptions } from "./models/engine-embeddings.js";
+import type { OpenChatModelOptions, OpenedChatModel } from "./models/open-chat-model.js";
+import { type PlainTextModel, studentText } from "./models/plain-text-model.js";
 import type { ProgrammaticChatModel } from "./models/programmatic-chat-model.js";
+import type { SelfCriticOptions } from "./models/self-critic.js";
+import type { SelfTeacherOptions } from "./models/self-teacher.js";
 import type { WorldTeacherOptions } from "./models/world-teacher.js";
 import type { Evidence, ThinkingScorer } from "./reasoning/critic.js";
+import type { Sampling, Student } from "./student.js";
 
 export { type AnswerWriter, createAnswerWriter, type WrittenAnswer } from "./answer-writer.js";
 export type { Embedder, Passage, PassageStore, ScoredPassage } from "./corpus/types.js";
@@ -16,6 +21,7 @@ export {
   pairedInterval,
   preferenceAccuracy,
 } from "./evaluation/evaluation.js";
+export { type Disclosure, type DisclosureOptions, disclosureOf, isLoopback } from "./models/disclosure.js";
 export type {
   EngineChatModel,
   EngineChatModelFields,
@@ -27,6 +33,17 @@ export type {
   OpenEngineEmbeddingsOptions,
 } from "./models/engine-embeddings.js";
 export type { EngineCallOptions, EngineSettings } from "./models/engine-settings.js";
+export {
+  MODEL_SPEC_FORMS,
+  type ModelRole,
+  type ModelSpec,
+  parseModelSpec,
+  specText,
+} from "./models/model-spec.js";
+export type { OpenChatModelOptions, OpenedChatModel } from "./models/open-chat-model.js";
+export { type PlainTextModel, studentText } from "./models/plain-text-model.js";
+export type { SamplingClient } from "./models/sampling-chat-model.js";
+export type { SamplingReply, SamplingRequest } from "./models/sampling-messages.js";
 export {
   type Critic,
   type CriticOptions,
@@ -111,6 +128,33 @@ export async function loadWorldJudge(
 export async function loadTextCritic(): Promise<ProgrammaticChatModel> {
   return (await import("./models/text-critic.js")).createTextCritic();
 }
+
+/** The chat model of a teacher, critic or judge, from what a user wrote; see {@link MODEL_SPEC_FORMS}. `close()` closes it again. */
+export async function openChatModel(spec: string, options: OpenChatModelOptions): Promise<OpenedChatModel> {
+  return (await import("./models/open-chat-model.js")).openChatModel(spec, options);
+}
+
+/** What self-play and the self critic ask: the model that learns, or any model that is asked in plain text. */
+export type SelfModel =
+  | { readonly student: Student; readonly sampling?: Sampling }
+  | { readonly model: PlainTextModel };
+
+/** Self-play: given the retrieved passages, the model writes the chosen reply to what it answers without them. */
+export async function loadSelfTeacher(
+  options: SelfModel & Omit<SelfTeacherOptions, "model">,
+): Promise<ProgrammaticChatModel> {
+  return (await import("./models/self-teacher.js")).createSelfTeacher({ ...options, model: plainModelOf(options) });
+}
+
+/** The self critic: the control of recursion that retrieves nothing. */
+export async function loadSelfCritic(
+  options: SelfModel & Omit<SelfCriticOptions, "model">,
+): Promise<ProgrammaticChatModel> {
+  return (await import("./models/self-critic.js")).createSelfCritic({ ...options, model: plainModelOf(options) });
+}
+
+const plainModelOf = (of: SelfModel): PlainTextModel =>
+  "model" in of ? of.model : studentText(async () => of.student, of.sampling);
 
 /** A checkpoint of this project's engine as a chat model; `close()` closes it again. */
 export async function openEngineChatModel(options: OpenEngineChatModelOptions): Promise<EngineChatModel> {
