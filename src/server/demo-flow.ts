@@ -32,8 +32,9 @@ import {
   splitName,
 } from "./demo-result.js";
 import { collectedBefore, type DemoRun, saveProgress, snapshotName } from "./demo-run.js";
-import { chatModelOf, closeWhenStopped, judgeOf, openModel, teacherOf } from "./models.js";
+import { closeWhenStopped, judgeOf, openModel } from "./models.js";
 import { type ReportReasoning, renderReport } from "./report.js";
+import { type TeachingModels, teachingModels } from "./teaching-models.js";
 
 export interface FlowOptions {
   readonly context: ServerContext;
@@ -57,17 +58,24 @@ export async function demoFlow(options: FlowOptions): Promise<Finished> {
   display.phase("open the model", 1);
   const student = await openModel(context.config, run.request.seed);
   const stay = closeWhenStopped(student.policy, signal);
+  const models = teachingModels(context.config, {
+    world: context.world,
+    student: async () => student,
+    signal,
+    onNotice: (sentence) => display.line(`  ${sentence}`),
+  });
   try {
     signal.throwIfAborted();
     if (run.progress !== undefined) await student.policy.loadCheckpoint(run.progress.checkpoint);
-    const collected = await teachPhase(options, { student, store, corpus, secondsSoFar });
+    const collected = await teachPhase(options, { student, store, corpus, models, secondsSoFar });
     await student.policy.saveAdapter(run.folder.adapterDirectory);
-    const reasoning = await reasonPhase(options, { student, store, corpus });
+    const reasoning = await reasonPhase(options, { student, store, corpus, models });
     const result = resultOf(options, { collected, student, store, seconds: secondsSoFar() });
     await writeReport(options, { result, collected, reasoning });
     return { result, reasoning };
   } finally {
     stay();
+    await models.close();
     await student.policy.close();
   }
 }
@@ -99,6 +107,7 @@ interface Opened {
   readonly student: Student;
   readonly store: PassageStore;
   readonly corpus: ActiveCorpus;
+  readonly models: TeachingModels;
 }
 
 /** Environment, and recipe for what is trained. */
@@ -114,11 +123,11 @@ async function settingsOf(
 
 async function teachPhase(
   options: FlowOptions,
-  { student, store, corpus, secondsSoFar }: Opened & { secondsSoFar: () => number },
+  { student, store, corpus, models, secondsSoFar }: Opened & { secondsSoFar: () => number },
 ): Promise<Collected> {
-  const { context, run, display, signal } = options;
+  const { run, display, signal } = options;
   const { environment, recipe } = await settingsOf(options, corpus);
-  const teacher = (await chatModelOf(context.config.teacher)) ?? (await teacherOf(corpus, await context.world()));
+  const teacher = await models.open("teacher", corpus);
   const collected = collectedBefore(run);
   const replay = replayOf(student, environment);
   const teaching = selfTeach(
@@ -195,10 +204,10 @@ const REASONING_ROUNDS = 2;
 const REASONING_QUESTIONS = 24;
 
 async function reasonPhase(options: FlowOptions, opened: Opened): Promise<ReportReasoning> {
-  const { context, run, display, signal } = options;
-  const { student, store, corpus } = opened;
+  const { run, display, signal } = options;
+  const { student, store, corpus, models } = opened;
   const { recipe } = await settingsOf(options, corpus);
-  const judge = await judgeOf(corpus, store, await chatModelOf(context.config.teacher));
+  const judge = await judgeOf(corpus, store, await models.open("critic", corpus));
   const questions = await questionsOf(options, opened);
   display.phase("reason recursively", questions.length);
   let shown: ReportReasoning | undefined;
@@ -224,7 +233,7 @@ async function lastOf<T>(events: AsyncGenerator<unknown, T>): Promise<T> {
 /** Held-out questions of the environment, or a new one about the corpus, drawn by the seed. */
 async function questionsOf(
   { context, run, signal }: FlowOptions,
-  { store, corpus }: Opened,
+  { store, corpus, models }: Opened,
 ): Promise<readonly string[]> {
   const rng = createRng(run.request.seed, "demo-question");
   if (corpus.kind === "world") {
@@ -232,8 +241,7 @@ async function questionsOf(
     return rng.shuffle(held.map(({ text }) => text)).slice(0, REASONING_QUESTIONS);
   }
   const variation = rng.int(2 ** 31);
-  const model = (await chatModelOf(context.config.teacher)) ?? (await teacherOf(corpus, await context.world()));
-  const generator = await createTaskGenerator({ model, store });
+  const generator = await createTaskGenerator({ model: await models.open("teacher", corpus), store });
   const passages = await drawPassages(store, { k: 3, seed: variation });
   return [(await generator.generate({ passages, variation }, signal)).question];
 }

@@ -15,7 +15,7 @@ export interface Disclosure {
 export interface DisclosureOptions {
   /** Default: "teacher". */
   readonly role?: ModelRole;
-  /** Where an `openai:` or `ollama:` model without a URL of its own is served. */
+  /** Where an `openai:` model without a URL of its own is served. */
   readonly baseUrl?: string;
   /** Name of the connected MCP client. */
   readonly client?: string;
@@ -49,13 +49,12 @@ function receiver(spec: ModelSpec, { baseUrl, client }: DisclosureOptions): stri
   return isLoopback(url) ? THIS_MACHINE : new URL(url).host;
 }
 
-/** Where the model of a provider is served, for providers whose base URL can be set. The spec's own URL comes first. */
+/** Where the model of a provider is served, for providers whose base URL can be set. */
 export function endpointOf(
   spec: Extract<ModelSpec, { kind: "provider" }>,
   baseUrl: string | undefined,
 ): string | undefined {
-  const usual = providerOf(spec.provider).baseUrl;
-  return usual === undefined ? undefined : (spec.baseUrl ?? baseUrl ?? usual);
+  return spec.baseUrl ?? (spec.provider === "openai" ? baseUrl : undefined) ?? providerOf(spec.provider).baseUrl;
 }
 
 /** Whether a URL names this machine itself. */

@@ -79,8 +79,8 @@ function lookBack(key: SupportingSentence, related: readonly SupportingSentence[
   const others = related.filter(({ passage }) => passage !== key.passage).length;
   const stands =
     others > 0
-      ? `${others} of the other statements ${others === 1 ? "comes" : "come"} from another source.`
-      : "No other source says more about it.";
+      ? `${others} of the other statements ${others === 1 ? "comes" : "come"} from elsewhere.`
+      : "No statement from elsewhere stands beside it.";
   return `The answer rests on one statement: "${key.text}" ${stands}`;
 }
 

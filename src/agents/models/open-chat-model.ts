@@ -19,7 +19,7 @@ export interface OpenChatModelOptions {
   readonly ownQuestions?: boolean;
   /** The connected MCP client, for `client`. */
   readonly client?: SamplingClient;
-  /** Of the server that `openai:` and `ollama:` models without a URL of their own are served by. */
+  /** Of the server that `openai:` models without a URL of their own are served by. */
   readonly baseUrl?: string;
   /** Refuses whatever would send text, or ask the hub. */
   readonly offline?: boolean;

@@ -7,7 +7,7 @@ import { baseUrlProblem, type ModelSpec, specText } from "./model-spec.js";
 export type ProviderSpec = Extract<ModelSpec, { kind: "provider" }>;
 
 export interface ProviderOptions {
-  /** Where a model without a URL of its own in its spec is served. */
+  /** Where an `openai:` model without a URL of its own in its spec is served. */
   readonly baseUrl?: string;
   /** What the model is set to; left out: the provider's own default, since some models refuse to be set. */
   readonly temperature?: number;
@@ -19,7 +19,7 @@ const MAX_RETRIES = 2;
 
 /** Throws where package or key is missing, or where nothing answers at a base URL. */
 export async function openProviderChatModel(spec: ProviderSpec, options: ProviderOptions = {}): Promise<BaseChatModel> {
-  const given = spec.baseUrl ?? (providerOf(spec.provider).baseUrl === undefined ? undefined : options.baseUrl);
+  const given = spec.baseUrl ?? (spec.provider === "openai" ? options.baseUrl : undefined);
   const problem = given === undefined ? undefined : baseUrlProblem(spec.provider, given);
   if (problem !== undefined) throw new Error(problem);
   const endpoint = endpointOf(spec, options.baseUrl);
