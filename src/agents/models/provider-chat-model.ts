@@ -59,8 +59,10 @@ async function endpointFields(
   if (endpoint === undefined) return {};
   if (provider === "ollama") return { baseUrl: endpoint };
   const { getEnvironmentVariable } = await import("@langchain/core/utils/env");
-  const needsNoKey = isLoopback(endpoint) && !getEnvironmentVariable("OPENAI_API_KEY");
-  return { configuration: { baseURL: endpoint }, ...(needsNoKey && { apiKey: "unused" }) };
+  const hasKey = Boolean(getEnvironmentVariable("OPENAI_API_KEY"));
+  // ChatOpenAI itself would only notice at the first call. A server on this machine mostly asks for none.
+  if (!hasKey && !isLoopback(endpoint)) throw new Error(`${new URL(endpoint).host} wants an API key`);
+  return { configuration: { baseURL: endpoint }, ...(!hasKey && { apiKey: "unused" }) };
 }
 
 function reasonOf(cause: unknown, { provider }: ProviderSpec): string {
