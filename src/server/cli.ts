@@ -36,7 +36,9 @@ Examples:
   $ preflexor                                 the MCP server over stdio, as an assistant starts it
 
 Settings (environment): PREFLEXOR_HOME (corpora and runs), PREFLEXOR_MODEL, PREFLEXOR_CHROMA_URL, PREFLEXOR_THREADS,
-PREFLEXOR_TEACHER (provider:model of any LangChain chat model),
+PREFLEXOR_TEACHER, PREFLEXOR_CRITIC and PREFLEXOR_JUDGE (builtin, extractive, self, client, preflexor:<directory or id>,
+<provider>:<model> of LangChain, openai:<model>@<base URL>), PREFLEXOR_TEACHER_BASE_URL (of openai:<model>),
+PREFLEXOR_OFFLINE (1: nothing leaves this machine),
 PREFLEXOR_EMBEDDING_MODEL (a sentence-transformers directory or id: finds passages by meaning), PREFLEXOR_API_KEY (of preflexor api).
 `;
 

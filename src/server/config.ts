@@ -83,6 +83,20 @@ export function readConfig(
   };
 }
 
+/** Flags of the command line over the environment, checked by the same rules. A problem names the variable of the flag. */
+export function readConfigWith(flags: Partial<ModelSettings>, env: Environment = process.env): Config {
+  const { teacher, critic, judge, teacherBaseUrl, offline } = flags;
+  const named = {
+    PREFLEXOR_TEACHER: teacher,
+    PREFLEXOR_CRITIC: critic,
+    PREFLEXOR_JUDGE: judge,
+    PREFLEXOR_TEACHER_BASE_URL: teacherBaseUrl,
+    PREFLEXOR_OFFLINE: offline === true ? "1" : undefined,
+  };
+  const given = Object.entries(named).filter(([, value]) => value !== undefined);
+  return readConfig({ ...env, ...Object.fromEntries(given) });
+}
+
 const SETTINGS = [
   "PREFLEXOR_HOME",
   "PREFLEXOR_MODEL",

@@ -90,6 +90,7 @@ class ParkedCall {
     }
     const cancel = (): void => this.#stop.abort(signal.reason);
     signal.addEventListener("abort", cancel, { once: true });
+    if (signal.aborted) cancel();
     try {
       const result = await Promise.race([this.#result, this.#question()]);
       if (result !== undefined) return { result, questions: {} };

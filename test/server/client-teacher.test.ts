@@ -1,4 +1,5 @@
 /** @file The client's own model as teacher, over stdio, in both protocol eras: the real binary and a client that answers by script. */
+import { spawnSync } from "node:child_process";
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,20 +22,18 @@ interface Connected {
 type Mode = "legacy" | "auto";
 type Answer = (system: string, text: string) => string;
 
-/** With `answer` the client offers sampling, without tools. */
-async function connect(mode: Mode, answer: Answer | undefined, env: Record<string, string> = {}): Promise<Connected> {
+/** The client offers sampling, without tools. */
+async function connect(mode: Mode, answer: Answer, env: Record<string, string> = {}): Promise<Connected> {
   const home = await mkdtemp(join(tmpdir(), "preflexor-home-"));
   await writeFile(join(home, "nacre.md"), NACRE);
-  const capabilities = answer === undefined ? {} : { sampling: {} };
-  const client = new Client({ name: "desk", version: "1.0" }, { capabilities, versionNegotiation: { mode } });
+  const options = { capabilities: { sampling: {} }, versionNegotiation: { mode } };
+  const client = new Client({ name: "desk", version: "1.0" }, options);
   const asked: Connected["asked"] = [];
-  if (answer !== undefined) {
-    client.setRequestHandler("sampling/createMessage", async ({ params: { messages, systemPrompt = "" } }) => {
-      const text = JSON.stringify(messages);
-      asked.push({ systemPrompt, text });
-      return { model: "big-model", role: "assistant", content: { type: "text", text: answer(systemPrompt, text) } };
-    });
-  }
+  client.setRequestHandler("sampling/createMessage", async ({ params: { messages, systemPrompt = "" } }) => {
+    const text = JSON.stringify(messages);
+    asked.push({ systemPrompt, text });
+    return { model: "big-model", role: "assistant", content: { type: "text", text: answer(systemPrompt, text) } };
+  });
   const settings = { PREFLEXOR_HOME: home, PREFLEXOR_TEACHER: "client", ...env };
   const transport = new StdioClientTransport({
     command: process.execPath,
@@ -93,38 +92,11 @@ describe.each(["legacy", "auto"] as const)("a client of the %s era", (mode) => {
       await client.close();
     }
   });
-
-  it("that offers no sampling is told what to set instead", async () => {
-    const { client } = await connect(mode, undefined);
-    try {
-      const made = (await client.callTool({
-        name: "generate-preference-pair",
-        arguments: { topic: "nacre" },
-      })) as CallToolResult;
-      expect(made.isError).toBe(true);
-      expect(textOf(made)).toMatch(
-        /client desk 1\.0 .*does not offer sampling\. Set PREFLEXOR_TEACHER .* extractive, self/,
-      );
-    } finally {
-      await client.close();
-    }
-  });
-
-  it("whose model writes prose gets it named, and no pair is stored", async () => {
-    const { client } = await connect(mode, () => "I would rather not.");
-    try {
-      const made = (await client.callTool({
-        name: "generate-preference-pair",
-        arguments: { topic: "nacre" },
-      })) as CallToolResult;
-      expect(made.isError).toBe(true);
-      expect(textOf(made)).toMatch(/expected a call of .*submit-question as JSON.*I would rather not\./);
-    } finally {
-      await client.close();
-    }
-  });
 });
 
 it("the client's model is refused offline, by the name of the setting", async () => {
-  await expect(connect("legacy", teach, { PREFLEXOR_OFFLINE: "1" })).rejects.toThrow();
+  const env = { PATH: process.env["PATH"], PREFLEXOR_TEACHER: "client", PREFLEXOR_OFFLINE: "1" };
+  const { stderr, status } = spawnSync(process.execPath, [MAIN], { env, input: "", encoding: "utf8" });
+  expect(status).toBe(1);
+  expect(stderr).toMatch(/PREFLEXOR_TEACHER: For the teacher client, .* PREFLEXOR_OFFLINE forbids it/);
 });

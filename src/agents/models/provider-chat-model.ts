@@ -24,8 +24,18 @@ export async function openProviderChatModel(spec: ProviderSpec, options: Provide
   if (problem !== undefined) throw new Error(problem);
   const endpoint = endpointOf(spec, options.baseUrl);
   const model = await construct(spec, endpoint, options);
-  if (given !== undefined) await requireAnswer(given, spec, options.signal);
-  return model;
+  if (given === undefined) return model;
+  return (await ownerOf(given, spec, options.signal)) === "preflexor" ? withoutForcedCalls(model) : model;
+}
+
+/** Agents ask for a promise that a tool is called. This project's own endpoint gives none, since nothing constrains its replies. */
+function withoutForcedCalls(model: BaseChatModel): BaseChatModel {
+  const bindTools = model.bindTools?.bind(model);
+  if (bindTools === undefined) return model;
+  return Object.assign(model, {
+    bindTools: (...[tools, settings]: Parameters<typeof bindTools>) =>
+      bindTools(tools, { ...settings, tool_choice: "auto" }),
+  });
 }
 
 async function construct(
@@ -79,14 +89,14 @@ function reasonOf(cause: unknown, { provider }: ProviderSpec): string {
 
 const ANSWER_TIMEOUT_MS = 10_000;
 
-/** Any answer will do: not every server lists its models. */
-async function requireAnswer(baseUrl: string, spec: ProviderSpec, signal: AbortSignal | undefined): Promise<void> {
+/** Who owns the models there, where the server says so. Any answer will do: not every server lists its models. */
+async function ownerOf(baseUrl: string, spec: ProviderSpec, signal: AbortSignal | undefined): Promise<unknown> {
   const timeout = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
+  let response: Response;
   try {
-    const response = await fetch(`${baseUrl.replace(/\/+$/, "")}/models`, {
+    response = await fetch(`${baseUrl.replace(/\/+$/, "")}/models`, {
       signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
     });
-    await response.body?.cancel();
   } catch (cause) {
     signal?.throwIfAborted();
     throw new Error(
@@ -95,6 +105,8 @@ async function requireAnswer(baseUrl: string, spec: ProviderSpec, signal: AbortS
       { cause },
     );
   }
+  const listed = (await response.json().catch(() => undefined)) as { data?: { owned_by?: unknown }[] } | undefined;
+  return listed?.data?.[0]?.owned_by;
 }
 
 function networkReason(error: unknown): string {
