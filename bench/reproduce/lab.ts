@@ -8,7 +8,11 @@ import {
   openInProcessStore,
   type PassageStore,
 } from "../../dist/agents/corpus/index.js";
-import { createMaterialsWorld, type EnvironmentQuestion, type MaterialsWorld } from "../../dist/agents/environments/index.js";
+import {
+  createMaterialsWorld,
+  type EnvironmentQuestion,
+  type MaterialsWorld,
+} from "../../dist/agents/environments/index.js";
 import {
   loadWorldTeacher,
   parseTeachConfig,
@@ -78,7 +82,11 @@ export class Lab {
     const started = performance.now();
     await student.policy.resetOptimizer();
     const context = { ...student, store, teacher, environment: training, ...(replay && { replay }) };
-    const taught = { pairs: [] as PreferencePair[], steps: [] as Record<string, number>[], heldOut: [] as Taught["heldOut"][number][] };
+    const taught = {
+      pairs: [] as PreferencePair[],
+      steps: [] as Record<string, number>[],
+      heldOut: [] as Taught["heldOut"][number][],
+    };
     const events = teach(context, plan);
     for (;;) {
       const next = await events.next();

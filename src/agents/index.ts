@@ -4,11 +4,17 @@ import type { PassageStore } from "./corpus/types.js";
 import type { RevisionOptions } from "./environments/index.js";
 import type { EngineChatModel, EngineChatModelFields, OpenEngineChatModelOptions } from "./models/engine-chat-model.js";
 import type { EngineEmbeddings, OpenEngineEmbeddingsOptions } from "./models/engine-embeddings.js";
+import type { OpenChatModelOptions, OpenedChatModel } from "./models/open-chat-model.js";
+import { type PlainTextModel, studentText } from "./models/plain-text-model.js";
 import type { ProgrammaticChatModel } from "./models/programmatic-chat-model.js";
+import type { SelfCriticOptions } from "./models/self-critic.js";
+import type { SelfTeacherOptions } from "./models/self-teacher.js";
 import type { WorldTeacherOptions } from "./models/world-teacher.js";
 import type { Evidence, ThinkingScorer } from "./reasoning/critic.js";
+import type { Sampling, Student } from "./student.js";
 
 export { type AnswerWriter, createAnswerWriter, type WrittenAnswer } from "./answer-writer.js";
+export { type AgentCalls, type AgentCallsOptions, type CallStats, createAgentCalls } from "./calls/index.js";
 export type { Embedder, Passage, PassageStore, ScoredPassage } from "./corpus/types.js";
 export { type AskOptions, askQuestions, type Respondent } from "./evaluation/ask-questions.js";
 export { type BootstrapMean, bootstrapMean, pairedBootstrap } from "./evaluation/bootstrap.js";
@@ -46,7 +52,6 @@ export {
   answerOf,
   type Bout,
   type BoutResult,
-  type Judge,
   type JudgedComparison,
   type JudgingOptions,
   judgeReplies,
@@ -74,6 +79,9 @@ export {
 export { type McNemar, mcnemarTest, signTest } from "./evaluation/sign-test.js";
 export { THINKING_MODES, type ThinkingMode } from "./evaluation/thinking-mode.js";
 export { tokenF1 } from "./evaluation/token-f1.js";
+export { type AnswerVerdict, createJudge, type Judge, type PairVerdict } from "./judge.js";
+export { createLexicalJudge } from "./lexical-judge.js";
+export { type Disclosure, type DisclosureOptions, disclosureOf, isLoopback } from "./models/disclosure.js";
 export type {
   EngineChatModel,
   EngineChatModelFields,
@@ -85,6 +93,17 @@ export type {
   OpenEngineEmbeddingsOptions,
 } from "./models/engine-embeddings.js";
 export type { EngineCallOptions, EngineSettings } from "./models/engine-settings.js";
+export {
+  MODEL_SPEC_FORMS,
+  type ModelRole,
+  type ModelSpec,
+  parseModelSpec,
+  specText,
+} from "./models/model-spec.js";
+export type { OpenChatModelOptions, OpenedChatModel } from "./models/open-chat-model.js";
+export { type PlainTextModel, studentText } from "./models/plain-text-model.js";
+export type { SamplingClient } from "./models/sampling-chat-model.js";
+export type { SamplingReply, SamplingRequest } from "./models/sampling-messages.js";
 export {
   type Critic,
   type CriticOptions,
@@ -127,13 +146,9 @@ export {
   type RejectedOptions,
 } from "./teaching/answer-pair.js";
 export type { AccuracyByType, EvaluationResult, TeachEvent } from "./teaching/events.js";
+export { type PushEvent, type PushRunOptions, pushRun } from "./teaching/push-run.js";
 export { type LoggedNumbers, type RunLog, readRunLog } from "./teaching/read-run.js";
 export type { Iteration, PairSource, TeachContext } from "./teaching/run.js";
-export { type TeachSummary, teach } from "./teaching/teach.js";
-export { parseTeachConfig, scaledRate, type TeachConfig, teachPlan } from "./teaching/teach-config.js";
-export { type PhasePlan, pairsOf, REJECTED_RULES, type RejectedRule, type TeachPlan } from "./teaching/teach-plan.js";
-export { type TeachSettingName, teachSchemas } from "./teaching/teach-settings.js";
-export { type PushEvent, type PushRunOptions, pushRun } from "./teaching/push-run.js";
 export {
   createRunDirectory,
   type NewRun,
@@ -150,6 +165,17 @@ export {
 } from "./teaching/run-directory.js";
 export { type LockHolder, lockRun, type ReleaseRun } from "./teaching/run-lock.js";
 export { type ListedRun, listRuns, type RunSummary, runSummary } from "./teaching/run-summary.js";
+export { type TeachSummary, teach } from "./teaching/teach.js";
+export { parseTeachConfig, scaledRate, type TeachConfig, teachPlan } from "./teaching/teach-config.js";
+export {
+  type PhasePlan,
+  pairsOf,
+  placeOf,
+  REJECTED_RULES,
+  type RejectedRule,
+  type TeachPlan,
+} from "./teaching/teach-plan.js";
+export { type TeachSettingName, teachSchemas } from "./teaching/teach-settings.js";
 export {
   type ReplaySupplier,
   type RoundTrainingPlan,
@@ -186,6 +212,33 @@ export async function loadWorldJudge(
 export async function loadTextCritic(): Promise<ProgrammaticChatModel> {
   return (await import("./models/text-critic.js")).createTextCritic();
 }
+
+/** The chat model of a teacher, critic or judge, from what a user wrote; see {@link MODEL_SPEC_FORMS}. `close()` closes it again. */
+export async function openChatModel(spec: string, options: OpenChatModelOptions): Promise<OpenedChatModel> {
+  return (await import("./models/open-chat-model.js")).openChatModel(spec, options);
+}
+
+/** What self-play and the self critic ask: the model that learns, or any model that is asked in plain text. */
+export type SelfModel =
+  | { readonly student: Student; readonly sampling?: Sampling }
+  | { readonly model: PlainTextModel };
+
+/** Self-play: given the retrieved passages, the model writes the chosen reply to what it answers without them. */
+export async function loadSelfTeacher(
+  options: SelfModel & Omit<SelfTeacherOptions, "model">,
+): Promise<ProgrammaticChatModel> {
+  return (await import("./models/self-teacher.js")).createSelfTeacher({ ...options, model: plainModelOf(options) });
+}
+
+/** The self critic: the control of recursion that retrieves nothing. */
+export async function loadSelfCritic(
+  options: SelfModel & Omit<SelfCriticOptions, "model">,
+): Promise<ProgrammaticChatModel> {
+  return (await import("./models/self-critic.js")).createSelfCritic({ ...options, model: plainModelOf(options) });
+}
+
+const plainModelOf = (of: SelfModel): PlainTextModel =>
+  "model" in of ? of.model : studentText(async () => of.student, of.sampling);
 
 /** A checkpoint of this project's engine as a chat model; `close()` closes it again. */
 export async function openEngineChatModel(options: OpenEngineChatModelOptions): Promise<EngineChatModel> {

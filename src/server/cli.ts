@@ -19,6 +19,8 @@ import { runsCommand } from "./runs-command.js";
 import type { RunsRequest } from "./runs-run.js";
 import { scoreCommand } from "./score-command.js";
 import type { ScoreOptions } from "./score-run.js";
+import { teachCommand } from "./teach-command.js";
+import type { TeachRunOptions } from "./teach-run.js";
 import { trainCommand } from "./train-command.js";
 import type { TrainOptions } from "./train-run.js";
 import { packageVersion } from "./version.js";
@@ -30,6 +32,8 @@ Examples:
   $ preflexor demo --corpus ./articles --model ./SmolLM2-135M-Instruct
                                               your own documents and a real model (trains a LoRA adapter)
   $ preflexor demo --resume <run directory>   goes on from the last checkpoint of a run
+  $ preflexor teach --corpus ./articles --model ./SmolLM2-135M-Instruct
+                                              a whole run: rounds of pairs, training and evaluation, in phases
   $ preflexor train --pairs pairs.jsonl --loss orpo --model ./SmolLM2-135M-Instruct
                                               one training on your own pairs (preflexor train --help lists every setting)
   $ preflexor eval --run <run directory> --against base
@@ -43,7 +47,9 @@ Examples:
   $ preflexor                                 the MCP server over stdio, as an assistant starts it
 
 Settings (environment): PREFLEXOR_HOME (corpora and runs), PREFLEXOR_MODEL, PREFLEXOR_CHROMA_URL, PREFLEXOR_THREADS,
-PREFLEXOR_TEACHER (provider:model of any LangChain chat model),
+PREFLEXOR_TEACHER, PREFLEXOR_CRITIC and PREFLEXOR_JUDGE (builtin, extractive, self, client, preflexor:<directory or id>,
+<provider>:<model> of LangChain, openai:<model>@<base URL>), PREFLEXOR_TEACHER_BASE_URL (of openai:<model>),
+PREFLEXOR_OFFLINE (1: nothing leaves this machine),
 PREFLEXOR_EMBEDDING_MODEL (a sentence-transformers directory or id: finds passages by meaning), PREFLEXOR_API_KEY (of preflexor api).
 `;
 
@@ -81,6 +87,7 @@ function demoCommand(run: (options: DemoOptions) => Promise<number>, finish: (ex
 
 /** What the commands do, each to its exit code; a test puts its own in their place. */
 export interface Commands {
+  teach(options: TeachRunOptions): Promise<number>;
   train(options: TrainOptions): Promise<number>;
   score(options: ScoreOptions): Promise<number>;
   eval(options: EvalOptions): Promise<number>;
@@ -93,6 +100,7 @@ export interface Commands {
 }
 
 const COMMANDS: Commands = {
+  teach: async (options) => (await import("./teach-run.js")).runTeach(options),
   train: async (options) => (await import("./train-run.js")).runTrain(options),
   score: async (options) => (await import("./score-run.js")).runScore(options),
   eval: async (options) => (await import("./eval-run.js")).runEval(options),
@@ -125,6 +133,7 @@ export async function runCli(
     .showHelpAfterError("(preflexor --help lists commands and examples)");
   const commands = [
     demoCommand(demo, finish),
+    teachCommand(async (options) => finish(await others.teach(options))),
     trainCommand(async (options) => finish(await others.train(options))),
     scoreCommand(async (options) => finish(await others.score(options))),
     evalCommand(async (options) => finish(await others.eval(options))),

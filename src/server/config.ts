@@ -5,8 +5,9 @@ import { fileURLToPath } from "node:url";
 import { parseModelId } from "../trainer/index.js";
 import { nearest } from "../trainer/text/nearest.js";
 import { type HubSettings, hubSettings } from "./hub-settings.js";
+import { isHttpUrl, type ModelSettings, modelSettings } from "./model-settings.js";
 
-export interface Config {
+export interface Config extends ModelSettings {
   /** Where corpora and runs live; absolute. */
   readonly home: string;
   /** A Hugging Face checkpoint directory, or the id of a model on the hub. */
@@ -15,8 +16,6 @@ export interface Config {
   /** Of a Chroma server that somebody else runs; without it the product starts its own. */
   readonly chromaUrl?: string;
   readonly threads?: number;
-  /** `provider:model` of a LangChain chat model that teaches and criticises instead of the built-in ones. */
-  readonly teacher?: string;
   /** A sentence-transformers directory, or its id on the hub: finds passages by meaning instead of by words. */
   readonly embeddingModel?: string;
   /** What clients of `preflexor api` must send. */
@@ -35,10 +34,6 @@ export function dataFolder(env: Environment, platform: NodeJS.Platform, userHome
   const xdg = env["XDG_DATA_HOME"];
   // The XDG specification says to ignore a relative path.
   return join(xdg && isAbsolute(xdg) ? xdg : join(userHome, ".local", "share"), "preflexor");
-}
-
-function isHttpUrl(text: string): boolean {
-  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
 }
 
 /** Throws one error that lists every problem, each with the variable, what was expected and what was found. */
@@ -71,23 +66,35 @@ export function readConfig(
     "the absolute path of a sentence-transformers directory, or owner/name",
     isModel,
   );
-  const teacher = take("PREFLEXOR_TEACHER", "provider:model, such as openai:gpt-4.1-mini", (t) =>
-    /^[\w-]+:.+$/.test(t),
-  );
+  const models = modelSettings(env, take, problems);
   for (const name of unknownSettings(env)) problems.push(`${name}: no such setting${guessOf(name)}`);
   if (problems.length > 0)
     throw new Error(`the environment has ${problems.length} problem(s):\n  ${problems.join("\n  ")}`);
   return {
     home,
     model,
-    hub,
+    hub: { ...hub, localFilesOnly: models.offline || hub.localFilesOnly === true },
+    ...models,
     ...(chromaUrl !== undefined && { chromaUrl }),
     ...(threads !== undefined && { threads: Number(threads) }),
-    ...(teacher !== undefined && { teacher }),
     ...(embeddingModel !== undefined && { embeddingModel }),
     // Not checked here: the message of a problem shows what was found.
     ...(env["PREFLEXOR_API_KEY"] && { apiKey: env["PREFLEXOR_API_KEY"] }),
   };
+}
+
+/** Flags of the command line over the environment, checked by the same rules. A problem names the variable of the flag. */
+export function readConfigWith(flags: Partial<ModelSettings>, env: Environment = process.env): Config {
+  const { teacher, critic, judge, teacherBaseUrl, offline } = flags;
+  const named = {
+    PREFLEXOR_TEACHER: teacher,
+    PREFLEXOR_CRITIC: critic,
+    PREFLEXOR_JUDGE: judge,
+    PREFLEXOR_TEACHER_BASE_URL: teacherBaseUrl,
+    PREFLEXOR_OFFLINE: offline === true ? "1" : undefined,
+  };
+  const given = Object.entries(named).filter(([, value]) => value !== undefined);
+  return readConfig({ ...env, ...Object.fromEntries(given) });
 }
 
 const SETTINGS = [
@@ -96,6 +103,10 @@ const SETTINGS = [
   "PREFLEXOR_CHROMA_URL",
   "PREFLEXOR_THREADS",
   "PREFLEXOR_TEACHER",
+  "PREFLEXOR_CRITIC",
+  "PREFLEXOR_JUDGE",
+  "PREFLEXOR_TEACHER_BASE_URL",
+  "PREFLEXOR_OFFLINE",
   "PREFLEXOR_EMBEDDING_MODEL",
   "PREFLEXOR_API_KEY",
 ];

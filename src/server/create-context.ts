@@ -15,7 +15,8 @@ import type { Config } from "./config.js";
 import { currentRun } from "./current-run.js";
 import { embeddingOf, type OpenEmbedding } from "./embedding.js";
 import { type Lazy, lazy } from "./lazy.js";
-import { chatModelOf, judgeOf, openStudent, recipeNameOf, teacherOf } from "./models.js";
+import { judgeOf, openStudent, recipeNameOf } from "./models.js";
+import { teachingModels } from "./teaching-models.js";
 
 /** How long a stopping server waits for work under way; a part of what it has for its whole end. */
 const SAVE_GRACE_MS = 2000;
@@ -43,7 +44,15 @@ export function createContext(config: Config, onNotice: (text: string) => void =
   });
   const run = lazy(() => currentRun(home, config.model));
   const student = lazy(async () => openStudent(config, await run()));
-  const configured = lazy(() => chatModelOf(config.teacher));
+  const livingStudent = async (): Promise<Student> => {
+    const opened = await student();
+    if (await isAlive(opened)) return opened;
+    // E.g. killed for want of memory: another one goes on from the last checkpoint.
+    await student.closeWith(({ policy }) => policy.close());
+    return student();
+  };
+  const { signal } = controller;
+  const models = teachingModels(config, { world, student: livingStudent, signal, onNotice: notices.add });
   const activeCorpus = () => readActiveCorpus(home);
   const requireCorpus = async (): Promise<ActiveCorpus> => {
     const corpus = await activeCorpus();
@@ -55,7 +64,7 @@ export function createContext(config: Config, onNotice: (text: string) => void =
   return {
     config,
     home,
-    signal: controller.signal,
+    signal,
     notices: notices.all,
     activeCorpus,
     openCorpus: stores.open,
@@ -66,15 +75,12 @@ export function createContext(config: Config, onNotice: (text: string) => void =
     store,
     world,
     environment: async () => ((await activeCorpus())?.kind === "world" ? world() : undefined),
-    teacher: async () => (await configured()) ?? teacherOf(await requireCorpus(), await world()),
-    judge: async () => judgeOf(await requireCorpus(), await store(), await configured()),
-    student: async () => {
-      const opened = await student();
-      if (await isAlive(opened)) return opened;
-      // E.g. killed for want of memory: another one goes on from the last checkpoint.
-      await student.closeWith(({ policy }) => policy.close());
-      return student();
+    teacher: async (client) => models.open("teacher", await requireCorpus(), client),
+    judge: async (client) => {
+      const corpus = await requireCorpus();
+      return judgeOf(corpus, await store(), await models.open("critic", corpus, client));
     },
+    student: livingStudent,
     recipe: recipeNameOf(config.model),
     run,
     exclusive,
@@ -85,7 +91,7 @@ export function createContext(config: Config, onNotice: (text: string) => void =
         exclusive(new AbortController().signal, async () => undefined),
         sleep(SAVE_GRACE_MS, undefined, { ref: false }),
       ]);
-      await Promise.allSettled([student.closeWith(({ policy }) => policy.close()), stores.close()]);
+      await Promise.allSettled([student.closeWith(({ policy }) => policy.close()), stores.close(), models.close()]);
       await embedding.close();
     },
   };

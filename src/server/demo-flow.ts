@@ -34,8 +34,9 @@ import {
   splitName,
 } from "./demo-result.js";
 import { type DemoRun, snapshotName } from "./demo-run.js";
-import { chatModelOf, closeWhenStopped, judgeOf, openModel, teacherOf } from "./models.js";
+import { closeWhenStopped, judgeOf, openModel } from "./models.js";
 import { type ReportReasoning, renderReport } from "./report.js";
+import { type TeachingModels, teachingModels } from "./teaching-models.js";
 
 export interface FlowOptions {
   readonly context: ServerContext;
@@ -58,17 +59,24 @@ export async function demoFlow(options: FlowOptions): Promise<Finished> {
   display.phase("open the model", 1);
   const student = await openModel(context.config, run.request.seed);
   const stay = closeWhenStopped(student.policy, signal);
+  const models = teachingModels(context.config, {
+    world: context.world,
+    student: async () => student,
+    signal,
+    onNotice: (sentence) => display.line(`  ${sentence}`),
+  });
   try {
     signal.throwIfAborted();
-    const log = await teachPhase(options, { student, store, corpus });
+    const log = await teachPhase(options, { student, store, corpus, models });
     await student.policy.saveAdapter(run.folder.adapterDirectory);
-    const reasoning = await reasonPhase(options, { student, store, corpus });
+    const reasoning = await reasonPhase(options, { student, store, corpus, models });
     const seconds = Math.round((performance.now() - started) / 10) / 100;
     const result = resultOf(options, { log, student, store, seconds });
     await writeReport(options, { result, log, reasoning });
     return { result, reasoning };
   } finally {
     stay();
+    await models.close();
     await student.policy.close();
   }
 }
@@ -100,6 +108,7 @@ interface Opened {
   readonly student: Student;
   readonly store: PassageStore;
   readonly corpus: ActiveCorpus;
+  readonly models: TeachingModels;
 }
 
 /** Environment, and recipe for what is trained. */
@@ -113,10 +122,10 @@ async function settingsOf(
   };
 }
 
-async function teachPhase(options: FlowOptions, { student, store, corpus }: Opened): Promise<RunLog> {
-  const { context, run, display, signal } = options;
+async function teachPhase(options: FlowOptions, { student, store, corpus, models }: Opened): Promise<RunLog> {
+  const { run, display, signal } = options;
   const { environment, recipe } = await settingsOf(options, corpus);
-  const teacher = (await chatModelOf(context.config.teacher)) ?? (await teacherOf(corpus, await context.world()));
+  const teacher = await models.open("teacher", corpus);
   const replay = replayOf(student, environment);
   const { directory } = run.folder;
   const plan = planOf(run, recipe, environment, student.policy.info.parameters);
@@ -196,10 +205,10 @@ const REASONING_ROUNDS = 2;
 const REASONING_QUESTIONS = 24;
 
 async function reasonPhase(options: FlowOptions, opened: Opened): Promise<ReportReasoning> {
-  const { context, run, display, signal } = options;
-  const { student, store, corpus } = opened;
+  const { run, display, signal } = options;
+  const { student, store, corpus, models } = opened;
   const { recipe } = await settingsOf(options, corpus);
-  const judge = await judgeOf(corpus, store, await chatModelOf(context.config.teacher));
+  const judge = await judgeOf(corpus, store, await models.open("critic", corpus));
   const questions = await questionsOf(options, opened);
   display.phase("reason recursively", questions.length);
   let shown: ReportReasoning | undefined;
@@ -225,7 +234,7 @@ async function lastOf<T>(events: AsyncGenerator<unknown, T>): Promise<T> {
 /** Held-out questions of the environment, or a new one about the corpus, drawn by the seed. */
 async function questionsOf(
   { context, run, signal }: FlowOptions,
-  { store, corpus }: Opened,
+  { store, corpus, models }: Opened,
 ): Promise<readonly string[]> {
   const rng = createRng(run.request.seed, "demo-question");
   if (corpus.kind === "world") {
@@ -233,8 +242,7 @@ async function questionsOf(
     return rng.shuffle(held.map(({ text }) => text)).slice(0, REASONING_QUESTIONS);
   }
   const variation = rng.int(2 ** 31);
-  const model = (await chatModelOf(context.config.teacher)) ?? (await teacherOf(corpus, await context.world()));
-  const generator = await createTaskGenerator({ model, store });
+  const generator = await createTaskGenerator({ model: await models.open("teacher", corpus), store });
   const passages = await drawPassages(store, { k: 3, seed: variation });
   return [(await generator.generate({ passages, variation }, signal)).question];
 }

@@ -80,7 +80,7 @@ export function preferenceChange({ preferenceAccuracies }: RunLog): DemoResult["
 }
 
 /** First and last value of a step metric, or null where no step has it. */
-export function endsOf({ steps }: RunLog, metric: string): { first: number; last: number } | null {
+export function endsOf({ steps }: Pick<RunLog, "steps">, metric: string): { first: number; last: number } | null {
   const values = steps.map(({ metrics }) => metrics[metric]).filter((value) => value !== undefined);
   return values.length === 0 ? null : { first: values[0]!, last: values.at(-1)! };
 }

@@ -12,9 +12,10 @@ import { closingTable, type DemoResult } from "./demo-result.js";
 import { type DemoRequest, type DemoRun, discardIfEmpty, homeOf, howToGoOn, resumeRun, startRun } from "./demo-run.js";
 import { INTERRUPTED, onInterrupt } from "./interrupt.js";
 import { createLog, type Log, messageOf } from "./log.js";
-import { chatModelOf, checkModel, recipeNameOf } from "./models.js";
+import { checkModel, recipeNameOf } from "./models.js";
 import { ownCommand } from "./own-command.js";
 import type { ReportReasoning } from "./report.js";
+import { checkTeaching } from "./teaching-models.js";
 
 /** Runs the demo and prints; resolves to the exit code. Every way out stops the engine and the store. */
 export async function runDemo(options: DemoOptions): Promise<number> {
@@ -79,7 +80,7 @@ async function openRun(options: DemoOptions): Promise<{ config: Config; run: Dem
 
 /** Fails before a run directory is made: there is nothing to keep of a run that cannot start. */
 async function checkInputs(config: Config, corpus: string | null): Promise<void> {
-  const checks = [corpus === null ? undefined : readDocuments(corpus), checkModel(config), chatModelOf(config.teacher)];
+  const checks = [corpus === null ? undefined : readDocuments(corpus), checkModel(config), checkTeaching(config)];
   const failures = (await Promise.allSettled(checks)).filter((check) => check.status === "rejected");
   const [first] = failures;
   if (failures.length > 1) throw new Error(failures.map(({ reason }) => messageOf(reason)).join("\n"));

@@ -3,6 +3,8 @@ import { z } from "zod";
 import type { EnvironmentQuestion, MaterialsWorld } from "../agents/environments/index.js";
 import type { Judge, MarkingEnvironment, OpenQuestion } from "../agents/index.js";
 import { readPreferences } from "../trainer/index.js";
+import type { CommandFrame } from "./command-frame.js";
+import { readConfig } from "./config.js";
 import { openJudge } from "./eval-judge.js";
 import type { EvalOptions, EvalPlan } from "./eval-plan.js";
 import { parseJsonLines, readText } from "./eval-replies.js";
@@ -31,14 +33,24 @@ export interface EvalInputs {
 }
 
 /** Throws where a file cannot be read or the judge cannot be opened, before a model is. */
-export async function readInputs(options: EvalOptions, plan: EvalPlan): Promise<EvalInputs> {
+export async function readInputs(
+  options: EvalOptions,
+  plan: EvalPlan,
+  { display, signal, onEnd }: CommandFrame,
+): Promise<EvalInputs> {
   const { pairs, questions, limit } = options;
   return {
     environment: plan.environment === undefined ? undefined : await openEnvironment(options),
     pairs: pairs === undefined ? undefined : await readPairs(pairs, limit),
     questions: questions === undefined ? undefined : { file: questions, list: await readQuestions(questions, options) },
-    judge: plan.judge === undefined ? undefined : await openJudge(plan.judge),
+    judge: plan.judge === undefined ? undefined : await judge(plan.judge),
   };
+
+  async function judge(name: string): Promise<Judge> {
+    const opened = await openJudge(name, readConfig(), (sentence) => display.line(sentence), signal);
+    onEnd(opened.close);
+    return opened.judge;
+  }
 }
 
 const HELD_OUT = ["unseen-combination", "unseen-material"] as const;

@@ -5,25 +5,25 @@ import {
   type EvaluationReport,
   evaluationMarkdown,
   evaluationReportSchema,
+  loadWorldCritic,
   recursiveReasoner,
 } from "../agents/index.js";
 import { reasoningSampling, recipeOf } from "../tools/run-settings.js";
 import { type CommandFrame, runInFrame } from "./command-frame.js";
-import { readConfig } from "./config.js";
 import type { EvalContext, Recursion } from "./eval-context.js";
 import { type EnvironmentInputs, readInputs } from "./eval-inputs.js";
 import { measure } from "./eval-measure.js";
 import { type EvaluatedModel, openEvaluated } from "./eval-model.js";
 import { type EvalOptions, planOf } from "./eval-plan.js";
 import { replyJournal } from "./eval-replies.js";
-import { chatModelOf, judgeOf, recipeNameOf } from "./models.js";
+import { judgeOf, recipeNameOf } from "./models.js";
 import { packageVersion } from "./version.js";
 
 /** Evaluates and prints; resolves to the exit code. */
 export async function runEval(options: EvalOptions): Promise<number> {
   return runInFrame(options, async (frame) => {
     const plan = planOf(options);
-    const inputs = await readInputs(options, plan);
+    const inputs = await readInputs(options, plan, frame);
     const model = await openEvaluated(options, frame);
     const { thinking, seed } = options;
     const maxNewTokens = options.maxNewTokens ?? recipeOf(recipeNameOf(model.path)).reasoningTokens;
@@ -52,7 +52,7 @@ async function recursionOf(
   onEnd(() => store.close());
   display.phase("ingest the environment's documents", 1);
   await ingestDocuments(world.documents, store, { signal });
-  const judge = await judgeOf({ kind: "world", path: name }, store, await chatModelOf(readConfig().teacher));
+  const judge = await judgeOf({ kind: "world", path: name }, store, await loadWorldCritic());
   const sampling = { ...reasoningSampling(recipeOf(recipeNameOf(path))), maxNewTokens };
   return {
     critic: (await judge.critic()).modelName,

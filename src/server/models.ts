@@ -1,18 +1,8 @@
-/** @file The models of a context: the one that learns, and those that teach and criticise. */
+/** @file The model that learns, opened and closed, and how its thinking is judged. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
-import type { MaterialsWorld } from "../agents/environments/index.js";
-import {
-  createCritic,
-  loadExtractiveTeacher,
-  loadTextCritic,
-  loadWorldCritic,
-  loadWorldJudge,
-  loadWorldTeacher,
-  type PassageStore,
-  type Student,
-} from "../agents/index.js";
+import { createCritic, loadWorldJudge, type PassageStore, type Student } from "../agents/index.js";
 import type { ActiveCorpus, Judge, RunFolder } from "../tools/index.js";
 import { type RecipeName, recipeOf } from "../tools/run-settings.js";
 import {
@@ -21,6 +11,7 @@ import {
   openCheckpointDir,
   openPolicy,
   type Policy,
+  type PolicyOptions,
   resolveModel,
 } from "../trainer/index.js";
 import type { Config } from "./config.js";
@@ -30,14 +21,18 @@ export function recipeNameOf(model: string): RecipeName {
   return existsSync(join(model, "manifest.json")) ? "nano" : "pretrained";
 }
 
-/** Opens model, tokenizer and template; closes the engine again where one of them cannot be used. */
-export async function openModel(config: Pick<Config, "model" | "threads" | "hub">, seed: number): Promise<Student> {
+/** Opens model, tokenizer and template, by default to train what the recipe says; closes the engine again where one of them cannot be used. */
+export async function openModel(
+  config: Pick<Config, "model" | "threads" | "hub">,
+  seed: number,
+  options: Partial<PolicyOptions> = {},
+): Promise<Student> {
   const { threads } = config;
   try {
     const { path: model } = await resolveModel(config.model, config.hub);
     const [tokenizer, template] = await Promise.all([loadTokenizer(model), loadChatTemplate(model)]);
     const { trainable } = recipeOf(recipeNameOf(model));
-    const policy = await openPolicy({ model, trainable, seed, ...(threads !== undefined && { threads }) });
+    const policy = await openPolicy({ model, trainable, seed, ...(threads !== undefined && { threads }), ...options });
     return { policy, tokenizer, template };
   } catch (cause) {
     throw cannotOpen(cause);
@@ -93,40 +88,11 @@ export async function openStudent(config: Config, run: RunFolder): Promise<Stude
   }
 }
 
-/** The chat model that a setting names as provider:model, or undefined without one. */
-export async function chatModelOf(name: string | undefined): Promise<BaseChatModel | undefined> {
-  if (name === undefined) return undefined;
-  const { initChatModel } = await import("langchain");
-  const colon = name.indexOf(":");
-  try {
-    return (await initChatModel(name.slice(colon + 1), {
-      modelProvider: name.slice(0, colon),
-    })) as unknown as BaseChatModel;
-  } catch (cause) {
-    throw new Error(
-      `PREFLEXOR_TEACHER: expected a chat model that LangChain can open, found ${name}: install its provider package and set its key`,
-      { cause },
-    );
-  }
-}
-
-/** The teacher that needs no model: the world's, or the extractive one. */
-export async function teacherOf(corpus: ActiveCorpus, world: MaterialsWorld): Promise<BaseChatModel> {
-  return corpus.kind === "world" ? loadWorldTeacher({ allowed: world.isTrainable }) : loadExtractiveTeacher();
-}
-
 /** Passages a retrieval of the world's evidence returns. */
 const EVIDENCE_PASSAGES = 3;
 
-export async function judgeOf(
-  corpus: ActiveCorpus,
-  store: PassageStore,
-  configured: BaseChatModel | undefined,
-): Promise<Judge> {
-  if (corpus.kind === "world") {
-    const model = configured ?? (await loadWorldCritic());
-    return { critic: () => createCritic({ model }), ...(await loadWorldJudge(store, EVIDENCE_PASSAGES)) };
-  }
-  const model = configured ?? (await loadTextCritic());
-  return { critic: () => createCritic({ model, store }) };
+/** How the critic's model judges thinking: by the world's evidence, or by what is nearest. */
+export async function judgeOf(corpus: ActiveCorpus, store: PassageStore, model: BaseChatModel): Promise<Judge> {
+  if (corpus.kind !== "world") return { critic: () => createCritic({ model, store }) };
+  return { critic: () => createCritic({ model }), ...(await loadWorldJudge(store, EVIDENCE_PASSAGES)) };
 }

@@ -12,7 +12,6 @@ const MACHINE = "Machine:";
 
 const flag = (group: string, value: string, help: string): Flag => ({ group, value, help });
 
-
 export const TRAIN_FLAGS: Readonly<Record<SettingName, Flag>> = {
   model: flag(
     MODEL,

@@ -16,7 +16,9 @@ Examples:
 export function teachCommand(run: (options: TeachRunOptions) => Promise<void>): Command {
   const flags = teachFlags();
   const command = new Command("teach")
-    .description("a whole self-teaching run: rounds of pairs against the current model, training, evaluation, in phases")
+    .description(
+      "a whole self-teaching run: rounds of pairs against the current model, training, evaluation, in phases",
+    )
     .option("--config <file>", "a JSON file of settings; its phases may each have settings of their own")
     .option("--phases <losses>", "the losses of the phases in turn, such as sft,orpo,exo_pair (default: orpo,exo_pair)")
     .option("--resume <run>", "goes on with a run: its directory, or its name")

@@ -30,7 +30,11 @@ const OWN: Readonly<Record<Exclude<TeachSettingName, Shared>, Flag>> = {
   push_to_hub: flag(RUN, "<owner/name>", "uploads adapter, log and pairs after every round (HF_TOKEN)"),
   name: flag(PAIRS, "<name>", "of a phase"),
   iterations: flag(PAIRS, "<rounds>", "of a phase: pairs, steps, evaluation"),
-  topics: flag(PAIRS, "<list or number>", "examples of these topics, or so many from passages that the graph picks (50)"),
+  topics: flag(
+    PAIRS,
+    "<list or number>",
+    "examples of these topics, or so many from passages that the graph picks (50)",
+  ),
   n_questions_for_each: flag(PAIRS, "<number>", "questions for each topic of a list"),
   number_nodes_to_get: flag(PAIRS, "<passages>", "joined as a question's context (3)"),
   retrieval_k: flag(PAIRS, "<passages>", "of one retrieval of the agents (3)"),

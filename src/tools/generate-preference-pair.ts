@@ -4,10 +4,11 @@ import { z } from "zod";
 import { makePreferencePair } from "../agents/index.js";
 import { preferencePairSchema } from "../trainer/index.js";
 import { toolArguments, words } from "./arguments.js";
+import { withClient } from "./client-sampling.js";
 import { progressOf } from "./progress.js";
 import { recipeOf } from "./run-settings.js";
 import { droppedNotice, tokenizeStored } from "./tokenize-stored.js";
-import { callSignal, type ToolContext } from "./tool-context.js";
+import type { ToolContext } from "./tool-context.js";
 import { guarded, toolResult } from "./tool-result.js";
 import { requireTopic } from "./topic.js";
 
@@ -42,32 +43,33 @@ const config = {
 };
 
 export function registerGeneratePreferencePair(server: McpServer, context: ToolContext): void {
-  server.registerTool("generate-preference-pair", config, ({ topic }, request) => {
-    const signal = callSignal(context, request);
-    const report = progressOf(request);
-    const work = async () => {
-      const store = await context.store();
-      report(0, 3, "opening the model and the teacher");
-      const [student, model, run] = await Promise.all([context.student(), context.teacher(), context.run()]);
-      const stored = await run.pairs();
-      report(1, 3, "writing a question and the chosen reply");
-      if (topic !== undefined) await requireTopic(store, topic, signal);
-      const task = { seed: stored.length, ...(topic !== undefined && { topic }) };
-      const { phase } = recipeOf(context.recipe);
-      const pair = await makePreferencePair({ ...student, store, model }, task, { ...phase.sampling, signal });
-      signal.throwIfAborted();
-      await run.appendPair(pair);
-      report(3, 3, "stored");
-      const notice = droppedNotice(tokenizeStored([pair], student, phase).dropped, 1, phase);
-      return toolResult(generatePreferencePairOutput, {
-        pair,
-        pairs: stored.length + 1,
-        pairsFile: run.pairsFile,
-        notices: notice === undefined ? [] : [notice],
-      });
-    };
-    return guarded("Call generate-preference-pair again, with another topic", signal, () =>
-      context.exclusive(signal, work),
-    );
-  });
+  server.registerTool("generate-preference-pair", config, ({ topic }, request) =>
+    withClient({ server, context, request }, (client, signal) => {
+      const report = progressOf(request);
+      const work = async () => {
+        const store = await context.store();
+        report(0, 3, "opening the model and the teacher");
+        const [student, model, run] = await Promise.all([context.student(), context.teacher(client), context.run()]);
+        const stored = await run.pairs();
+        report(1, 3, "writing a question and the chosen reply");
+        if (topic !== undefined) await requireTopic(store, topic, signal);
+        const task = { seed: stored.length, ...(topic !== undefined && { topic }) };
+        const { phase } = recipeOf(context.recipe);
+        const pair = await makePreferencePair({ ...student, store, model }, task, { ...phase.sampling, signal });
+        signal.throwIfAborted();
+        await run.appendPair(pair);
+        report(3, 3, "stored");
+        const notice = droppedNotice(tokenizeStored([pair], student, phase).dropped, 1, phase);
+        return toolResult(generatePreferencePairOutput, {
+          pair,
+          pairs: stored.length + 1,
+          pairsFile: run.pairsFile,
+          notices: notice === undefined ? [] : [notice],
+        });
+      };
+      return guarded("Call generate-preference-pair again, with another topic", signal, () =>
+        context.exclusive(signal, work),
+      );
+    }),
+  );
 }

@@ -6,9 +6,10 @@ import type { McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { type ActiveCorpus, BUILT_IN_WORLD } from "./active-corpus.js";
 import { toolArguments, words } from "./arguments.js";
+import { withClient } from "./client-sampling.js";
 import { ingestCorpus } from "./ingest.js";
 import { progressOf } from "./progress.js";
-import { callSignal, type ToolContext } from "./tool-context.js";
+import type { ToolContext } from "./tool-context.js";
 import { guarded, toolResult } from "./tool-result.js";
 
 const input = toolArguments({
@@ -41,18 +42,20 @@ const config = {
 };
 
 export function registerIngestCorpus(server: McpServer, context: ToolContext): void {
-  server.registerTool("ingest-corpus", config, ({ path }, request) => {
-    const signal = callSignal(context, request);
-    const work = async () => {
-      const corpus = corpusOf(path);
-      const ingested = await ingestCorpus(context, corpus, { signal, onProgress: progressOf(request) });
-      const teacher = (await context.teacher())._llmType();
-      const notices = [...context.notices(), ...(ownTextNeedsAModel(context, corpus) ? [OWN_TEXT] : [])];
-      return toolResult(ingestCorpusOutput, { ...ingested, teacher, notices });
-    };
-    const next = "Call ingest-corpus with the absolute path of a folder of .md or .txt files, or with materials-world";
-    return guarded(next, signal, () => context.exclusive(signal, work));
-  });
+  server.registerTool("ingest-corpus", config, ({ path }, request) =>
+    withClient({ server, context, request }, (client, signal) => {
+      const work = async () => {
+        const corpus = corpusOf(path);
+        const ingested = await ingestCorpus(context, corpus, { signal, onProgress: progressOf(request) });
+        const teacher = (await context.teacher(client))._llmType();
+        const notices = [...context.notices(), ...(ownTextNeedsAModel(context, corpus) ? [OWN_TEXT] : [])];
+        return toolResult(ingestCorpusOutput, { ...ingested, teacher, notices });
+      };
+      const next =
+        "Call ingest-corpus with the absolute path of a folder of .md or .txt files, or with materials-world";
+      return guarded(next, signal, () => context.exclusive(signal, work));
+    }),
+  );
 }
 
 const OWN_TEXT =

@@ -3,9 +3,10 @@ import type { McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { type ReasoningResult, type ReasoningRound, recursiveReason } from "../agents/index.js";
 import { toolArguments, wholeNumber, words } from "./arguments.js";
+import { withClient } from "./client-sampling.js";
 import { progressOf } from "./progress.js";
 import { reasoningSampling, recipeOf } from "./run-settings.js";
-import { callSignal, type ToolContext } from "./tool-context.js";
+import type { ToolContext } from "./tool-context.js";
 import { guarded, toolResult } from "./tool-result.js";
 
 const input = toolArguments({
@@ -43,30 +44,31 @@ const config = {
 };
 
 export function registerRecursiveReason(server: McpServer, context: ToolContext): void {
-  server.registerTool("recursive-reason", config, ({ question, rounds }, request) => {
-    const signal = callSignal(context, request);
-    const report = progressOf(request);
-    const work = async () => {
-      const store = await context.store();
-      report(0, rounds, "opening the model and the critic");
-      const [student, judge] = await Promise.all([context.student(), context.judge()]);
-      const plan = { question, rounds, sampling: reasoningSampling(recipeOf(context.recipe)), seed: 0 };
-      const steps = recursiveReason({ ...student, ...judge, store }, plan, signal);
-      const result = await drain(steps, (round) =>
-        report(round.round, rounds, `round ${round.round}: score ${round.score.toFixed(2)}`),
+  server.registerTool("recursive-reason", config, ({ question, rounds }, request) =>
+    withClient({ server, context, request }, (client, signal) => {
+      const report = progressOf(request);
+      const work = async () => {
+        const store = await context.store();
+        report(0, rounds, "opening the model and the critic");
+        const [student, judge] = await Promise.all([context.student(), context.judge(client)]);
+        const plan = { question, rounds, sampling: reasoningSampling(recipeOf(context.recipe)), seed: 0 };
+        const steps = recursiveReason({ ...student, ...judge, store }, plan, signal);
+        const result = await drain(steps, (round) =>
+          report(round.round, rounds, `round ${round.round}: score ${round.score.toFixed(2)}`),
+        );
+        const shown = result.rounds.map(({ round: _, evidence: __, ...rest }) => rest);
+        return toolResult(recursiveReasonOutput, {
+          answer: result.answer,
+          rounds: shown,
+          best: result.best,
+          stopped: result.stopped,
+        });
+      };
+      return guarded("Call recursive-reason again, or train-iteration first", signal, () =>
+        context.exclusive(signal, work),
       );
-      const shown = result.rounds.map(({ round: _, evidence: __, ...rest }) => rest);
-      return toolResult(recursiveReasonOutput, {
-        answer: result.answer,
-        rounds: shown,
-        best: result.best,
-        stopped: result.stopped,
-      });
-    };
-    return guarded("Call recursive-reason again, or train-iteration first", signal, () =>
-      context.exclusive(signal, work),
-    );
-  });
+    }),
+  );
 }
 
 /** Runs the rounds to their end and returns the result. */

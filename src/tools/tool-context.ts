@@ -1,7 +1,7 @@
 /** @file What the tools see of the building: everything is opened when it is first asked for. */
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import type { Environment, MaterialsWorld } from "../agents/environments/index.js";
-import type { PassageStore, ReasoningContext, Student } from "../agents/index.js";
+import type { PassageStore, ReasoningContext, SamplingClient, Student } from "../agents/index.js";
 import type { ActiveCorpus } from "./active-corpus.js";
 import type { RunFolder } from "./run-folder.js";
 import type { RecipeName } from "./run-settings.js";
@@ -26,10 +26,10 @@ export interface ToolContext {
   world(): Promise<MaterialsWorld>;
   /** The environment that can check answers about the active corpus, or undefined. */
   environment(): Promise<Environment | undefined>;
-  /** Writes questions and chosen replies for the active corpus. */
-  teacher(): Promise<BaseChatModel>;
+  /** Writes questions and chosen replies for the active corpus. `client` is who asked: its model may be the teacher. */
+  teacher(client?: SamplingClient): Promise<BaseChatModel>;
   /** The critic of the thinking, and how its support by the active corpus is measured. */
-  judge(): Promise<Judge>;
+  judge(client?: SamplingClient): Promise<Judge>;
   /** The model that learns, continued from the current run's last checkpoint. */
   student(): Promise<Student>;
   /** How the student is sampled and trained. */

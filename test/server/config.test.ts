@@ -1,7 +1,7 @@
 /** @file Settings: defaults by platform, and every problem in one message. */
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { dataFolder, NANO_MODEL, readConfig } from "../../src/server/config.js";
+import { dataFolder, NANO_MODEL, readConfig, readConfigWith } from "../../src/server/config.js";
 
 it("keeps data where each platform keeps a user's application data", () => {
   expect(dataFolder({}, "linux", "/home/u")).toBe("/home/u/.local/share/preflexor");
@@ -20,6 +20,7 @@ it("takes the package's model, and leaves out what is not set or empty", () => {
       tokenFile: "/home/u/.cache/huggingface/token",
       localFilesOnly: false,
     },
+    offline: false,
   });
 });
 
@@ -30,6 +31,10 @@ it("reads every setting", () => {
     PREFLEXOR_CHROMA_URL: "http://127.0.0.1:8000",
     PREFLEXOR_THREADS: "3",
     PREFLEXOR_TEACHER: "openai:gpt-4.1-mini",
+    PREFLEXOR_CRITIC: "self",
+    PREFLEXOR_JUDGE: "openai:judge@http://127.0.0.1:9000/v1",
+    PREFLEXOR_TEACHER_BASE_URL: "http://127.0.0.1:8080/v1",
+    PREFLEXOR_OFFLINE: "yes",
     PREFLEXOR_EMBEDDING_MODEL: "BAAI/bge-small-en-v1.5",
   };
   expect(readConfig(env)).toMatchObject({
@@ -38,6 +43,11 @@ it("reads every setting", () => {
     chromaUrl: "http://127.0.0.1:8000",
     threads: 3,
     teacher: "openai:gpt-4.1-mini",
+    critic: "self",
+    judge: "openai:judge@http://127.0.0.1:9000/v1",
+    teacherBaseUrl: "http://127.0.0.1:8080/v1",
+    offline: true,
+    hub: { localFilesOnly: true },
     embeddingModel: "BAAI/bge-small-en-v1.5",
   });
 });
@@ -89,7 +99,80 @@ it("lists all problems at once, each with its variable, what was expected and wh
     '  PREFLEXOR_CHROMA_URL: expected an http or https URL, found "localhost:8000"',
     '  PREFLEXOR_THREADS: expected a whole number from 1 to 256, found "0"',
     '  PREFLEXOR_EMBEDDING_MODEL: expected the absolute path of a sentence-transformers directory, or owner/name, found "bge"',
-    '  PREFLEXOR_TEACHER: expected provider:model, such as openai:gpt-4.1-mini, found "gpt"',
+    "  PREFLEXOR_TEACHER: expected one of builtin, extractive, self, client, preflexor:<directory or hub id>, " +
+      'openai:<model>@<base URL>, <provider>:<model>; found "gpt"',
     "  PREFLEXOR_MODLE: no such setting: did you mean PREFLEXOR_MODEL?",
   ]);
+});
+
+/** The problems of an environment, without their indent. */
+function problemsOf(env: Record<string, string>): string[] {
+  try {
+    readConfig(env, "linux", "/home/u");
+    return [];
+  } catch (error) {
+    return (error as Error).message
+      .split("\n")
+      .slice(1)
+      .map((line) => line.trim());
+  }
+}
+
+it("names what offline forbids by the setting that asks for it, and lets this machine's servers be", () => {
+  const env = {
+    PREFLEXOR_OFFLINE: "1",
+    PREFLEXOR_TEACHER: "client",
+    PREFLEXOR_CRITIC: "openai:gpt-4.1-mini",
+    PREFLEXOR_CHROMA_URL: "https://chroma.example",
+    LANGSMITH_TRACING: "true",
+  };
+  const problems = problemsOf(env);
+  expect(problems.map((problem) => problem.split(":")[0])).toEqual([
+    "PREFLEXOR_TEACHER",
+    "PREFLEXOR_CRITIC",
+    "LANGSMITH_TRACING",
+    "PREFLEXOR_CHROMA_URL",
+  ]);
+  expect(problems[1]).toContain("go to api.openai.com. PREFLEXOR_OFFLINE forbids it");
+  expect(problemsOf({ ...env, PREFLEXOR_OFFLINE: "0" })).toEqual([]);
+  const local = {
+    PREFLEXOR_OFFLINE: "1",
+    PREFLEXOR_TEACHER: "openai:m",
+    PREFLEXOR_CHROMA_URL: "http://127.0.0.1:8000",
+  };
+  expect(problemsOf({ ...local, PREFLEXOR_TEACHER_BASE_URL: "http://localhost:8080/v1" })).toEqual([]);
+  expect(problemsOf(local)).toHaveLength(1);
+});
+
+it("takes OpenAI's own variable for the base URL where ours is not set, and says where ours has no use", () => {
+  const read = (env: Record<string, string>) => readConfig(env, "linux", "/home/u").teacherBaseUrl;
+  const theirs = { OPENAI_BASE_URL: "http://127.0.0.1:1/v1" };
+  expect(read(theirs)).toBe("http://127.0.0.1:1/v1");
+  const ours = { PREFLEXOR_TEACHER_BASE_URL: "http://127.0.0.1:2/v1" };
+  expect(read({ ...theirs, ...ours })).toBe("http://127.0.0.1:2/v1");
+  expect(problemsOf({ ...ours, PREFLEXOR_TEACHER: "anthropic:m" })).toEqual([
+    "PREFLEXOR_TEACHER_BASE_URL: goes with openai:<model>, which nothing here names: unset it",
+  ]);
+  expect(problemsOf({ ...theirs, PREFLEXOR_TEACHER: "anthropic:m" })).toEqual([]);
+});
+
+it("refuses an offline switch that is neither on nor off, and a critic that was misspelt", () => {
+  expect(problemsOf({ PREFLEXOR_OFFLINE: "maybe", PREFLEXOR_CRITIC: "slef", PREFLEXOR_JUGDE: "self" })).toEqual([
+    'PREFLEXOR_OFFLINE: expected 1 or 0, found "maybe"',
+    expect.stringMatching(/^PREFLEXOR_CRITIC: expected one of .*found "slef": did you mean self\?$/),
+    "PREFLEXOR_JUGDE: no such setting: did you mean PREFLEXOR_JUDGE?",
+  ]);
+});
+
+it("lets flags win over the environment, by the same rules", () => {
+  const env = { PREFLEXOR_TEACHER: "self", PREFLEXOR_CRITIC: "extractive" };
+  expect(readConfigWith({ teacher: "openai:m@http://127.0.0.1:1/v1", offline: true }, env)).toMatchObject({
+    teacher: "openai:m@http://127.0.0.1:1/v1",
+    critic: "extractive",
+    offline: true,
+  });
+  expect(readConfigWith({ offline: false }, { ...env, PREFLEXOR_OFFLINE: "1" }).offline).toBe(true);
+  expect(() => readConfigWith({ teacher: "openai:m", offline: true }, env)).toThrow(
+    "PREFLEXOR_TEACHER: For the teacher",
+  );
 });

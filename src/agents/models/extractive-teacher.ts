@@ -34,8 +34,11 @@ function extractQuestion({ user, context }: JobTurn): string {
   const choices = onTopic.length > 0 ? onTopic : good;
   if (choices.length === 0)
     throw new Error("no sentence of the passages makes a self-contained question: draw other passages");
+  // In an order of their own, so that variations that follow each other ask different questions until all were asked.
+  const questions = [...new Set(choices.map(({ question }) => question))];
+  const order = createRng(0, "extractive-questions", ...questions).shuffle(questions);
   const variation = Number(readSection(user, "variation") ?? 0);
-  return createRng(variation, "extractive-question").pick(choices).question;
+  return order[variation % order.length] as string;
 }
 
 function questionsOf(passage: SeenPassage): SentenceQuestion[] {
@@ -66,7 +69,19 @@ function extractAnswer(turn: JobTurn): JobReply {
   const related = ranked(found, key, question).filter(({ text }) => text !== key.text);
   const [supporting] = related;
   const answer = supporting === undefined ? key.text : `${key.text} ${supporting.text}`;
-  return { submit: { thinking: layOutThinking(related.slice(0, MOST_SENTENCES), key), answer } };
+  const shown = related.slice(0, MOST_SENTENCES);
+  const reflection = readSection(turn.user, "reflection") === undefined ? {} : { reflection: lookBack(key, shown) };
+  return { submit: { thinking: layOutThinking(shown, key), ...reflection, answer } };
+}
+
+/** All that can be said without judging: which statement the answer rests on, and whether it stands alone. */
+function lookBack(key: SupportingSentence, related: readonly SupportingSentence[]): string {
+  const others = related.filter(({ passage }) => passage !== key.passage).length;
+  const stands =
+    others > 0
+      ? `${others} of the other statements ${others === 1 ? "comes" : "come"} from elsewhere.`
+      : "No statement from elsewhere stands beside it.";
+  return `The answer rests on one statement: "${key.text}" ${stands}`;
 }
 
 /** A passage that was cut can begin or end within a sentence. */

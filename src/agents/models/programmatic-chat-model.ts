@@ -33,7 +33,7 @@ export interface ProgrammaticModelFields {
   /** Kind of the model, for provenance. */
   readonly name: string;
   /** Throws with the reason where it cannot do the job. */
-  readonly reply: (turn: JobTurn) => JobReply;
+  readonly reply: (turn: JobTurn, signal?: AbortSignal) => JobReply | Promise<JobReply>;
 }
 
 export class ProgrammaticChatModel extends BaseChatModel {
@@ -61,13 +61,17 @@ export class ProgrammaticChatModel extends BaseChatModel {
     _runManager?: CallbackManagerForLLMRun,
   ): Promise<ChatResult> {
     options.signal?.throwIfAborted();
-    const message = this.#message(messages);
+    const message = await this.#message(messages, options.signal);
     return { generations: [{ text: message.text, message }] };
   }
 
-  #message(messages: readonly BaseMessage[]): AIMessage {
-    const turn = readTurn(messages, this.#tools);
-    const reply = this.#fields.reply(turn);
+  /** What the program does in a turn that is given as data, for programs that leave a job to another. */
+  replyTo(turn: JobTurn, signal?: AbortSignal): JobReply | Promise<JobReply> {
+    return this.#fields.reply(turn, signal);
+  }
+
+  async #message(messages: readonly BaseMessage[], signal: AbortSignal | undefined): Promise<AIMessage> {
+    const reply = await this.replyTo(readTurn(messages, this.#tools), signal);
     const id = `call-${messages.length}`;
     if ("retrieve" in reply) {
       const args = { query: reply.retrieve, ...(reply.k !== undefined && { k: reply.k }) };

@@ -53,9 +53,7 @@ export interface ChosenDraft {
   readonly seed: number;
 }
 
-export type DraftOutcome =
-  | { readonly kind: "draft"; readonly draft: ChosenDraft }
-  | DraftFailure;
+export type DraftOutcome = { readonly kind: "draft"; readonly draft: ChosenDraft } | DraftFailure;
 
 export interface DraftFailure {
   readonly kind: "failure";

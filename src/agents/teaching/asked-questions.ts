@@ -29,7 +29,9 @@ export class AskedQuestions {
 
   /** Why a question shall not be asked again; undefined where it may. */
   problem(question: string): string | undefined {
-    return this.graph.isDuplicate(question) ? "the question was asked before, in these or nearly these words" : undefined;
+    return this.graph.isDuplicate(question)
+      ? "the question was asked before, in these or nearly these words"
+      : undefined;
   }
 
   /** The pairs of a round become questions of the graph, with what the student made of them. */

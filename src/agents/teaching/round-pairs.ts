@@ -176,10 +176,7 @@ function refusals(environment: Environment): (question: string) => string | unde
   };
 }
 
-function draftFailure(
-  outcome: DraftOutcome,
-  taken: ReadonlySet<string>,
-): Omit<DraftFailure, "kind"> | undefined {
+function draftFailure(outcome: DraftOutcome, taken: ReadonlySet<string>): Omit<DraftFailure, "kind"> | undefined {
   if (outcome.kind === "failure") return outcome;
   const { question, topic } = outcome.draft;
   return taken.has(normalizedQuestion(question))

@@ -80,26 +80,37 @@ export function runPath(home: string, nameOrPath: string): string {
 export interface NewRun {
   readonly kind: RunKind;
   readonly request: Readonly<Record<string, unknown>>;
+  /** This folder, new or empty, in place of one with a name of its own. */
+  readonly at?: string;
   /** Default: now. */
   readonly created?: Date;
 }
 
 /** Makes `<home>/runs/<kind>-<time>`, with a number behind it where that is taken, and its run.json. */
 export async function createRunDirectory(home: string, run: NewRun): Promise<RunDirectory> {
-  const { kind, request, created = new Date() } = run;
+  const { kind, request, at, created = new Date() } = run;
   const content = { format: FORMAT, version: VERSION, kind, created: created.toISOString(), request };
   const time = content.created.slice(0, 19).replaceAll(":", "-");
   try {
-    const path = await makeUnused(join(runsFolder(home), `${kind}-${time}`));
+    const path = at === undefined ? await makeUnused(join(runsFolder(home), `${kind}-${time}`)) : await makeEmpty(at);
     const staging = join(path, `${RUN_FILE}.tmp`);
     await writeFile(staging, `${JSON.stringify(content, null, 2)}\n`);
     await rename(staging, join(path, RUN_FILE));
     return { path, name: basename(path), version: VERSION, kind, created: content.created, request };
   } catch (cause) {
+    if (at !== undefined) throw cause;
     throw new Error(`runs cannot be kept in ${home}: give a folder that can be written, --home or PREFLEXOR_HOME`, {
       cause,
     });
   }
+}
+
+async function makeEmpty(directory: string): Promise<string> {
+  const path = resolve(directory);
+  await mkdir(path, { recursive: true });
+  if ((await readdir(path)).length > 0)
+    throw new Error(`${path} is not empty: give an empty folder, or go on with the run that is there`);
+  return path;
 }
 
 async function makeUnused(base: string): Promise<string> {

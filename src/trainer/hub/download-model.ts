@@ -85,7 +85,7 @@ export async function downloadModel(id: ModelId, options: HubOptions): Promise<H
 
 function notCached(id: ModelId, cacheDir: string, cached: CachedSnapshot | undefined): string {
   const state = cached ? `lacks ${cached.missing.join(", ")}` : `has nothing of revision ${id.revision}`;
-  return `${id.name} is not in the cache ${cacheDir} (it ${state}), and asking the hub is switched off: download it once with the network on (HF_HUB_OFFLINE unset), or give the path of a model directory`;
+  return `${id.name} is not in the cache ${cacheDir} (it ${state}), and asking the hub is switched off: download it once with the network on (HF_HUB_OFFLINE and PREFLEXOR_OFFLINE unset), or give the path of a model directory`;
 }
 
 interface Listing {

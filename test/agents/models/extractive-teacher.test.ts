@@ -71,3 +71,36 @@ test("passages without a usable sentence are refused with what to do", async () 
     "draw other passages",
   );
 });
+
+test("variations that follow each other ask different questions until all were asked", async () => {
+  const generator = await createTaskGenerator({ model: createExtractiveTeacher(), store: await smallStore() });
+  const text = [
+    "A small microfibril angle leads to high stiffness along the grain.",
+    "Nacre is much tougher than pure aragonite because its tablets slide.",
+    "When the outer layer dries, the scale bends outwards.",
+  ].join(" ");
+  const ask = async (variation: number): Promise<string> =>
+    (await generator.generate({ passages: [passage("p", text)], variation })).question;
+  const asked = [await ask(7), await ask(8), await ask(9)];
+  expect(asked.toSorted()).toEqual([
+    "How does a small microfibril angle lead to high stiffness along the grain?",
+    "What happens when the outer layer dries?",
+    "Why is nacre much tougher than pure aragonite?",
+  ]);
+  expect(await ask(10)).toBe(asked[0]);
+});
+
+test("a reflection, where one is wanted, quotes the statement that carries the answer", async () => {
+  const model = createExtractiveTeacher();
+  const store = await smallStore();
+  const question = "Why is nacre much tougher than pure aragonite?";
+  const { reflection, answer } = await (await createAnswerWriter({ model, store, reflection: true })).write({
+    question,
+    passages: [],
+  });
+  const key = "Nacre is much tougher than pure aragonite because its tablets slide over each other before they break.";
+  expect(reflection).toContain(`"${key}"`);
+  expect(answer).toContain(key);
+  const plain = await (await createAnswerWriter({ model, store })).write({ question, passages: [] });
+  expect(plain.reflection).toBeUndefined();
+});

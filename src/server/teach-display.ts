@@ -1,0 +1,138 @@
+/** @file What `preflexor teach` shows of a run while it works, and the result in the end. */
+import type { RunLog, TeachEvent, TeachPlan } from "../agents/index.js";
+import { type Display, textTable } from "./demo-display.js";
+import { accuracyChange, endsOf, splitName } from "./demo-result.js";
+
+const STAGES = {
+  pairs: "make pairs",
+  train: "train",
+  checkpoint: "write a checkpoint",
+  samples: "sample the demo prompts",
+  evaluate: "evaluate",
+  publish: "publish",
+} as const;
+
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+
+/** Shows every event. A failure is shown once for each reason, with how often it came in the end. */
+export async function showTeaching(
+  events: AsyncGenerator<TeachEvent, unknown>,
+  display: Display,
+  plan: Pick<TeachPlan, "phases">,
+): Promise<void> {
+  const rounds = plan.phases.reduce((sum, { iterations }) => sum + iterations, 0);
+  const reasons = new Map<string, number>();
+  for await (const event of events) {
+    if (event.kind === "failure") reasons.set(event.reason, (reasons.get(event.reason) ?? 0) + 1);
+    showEvent(event, display, rounds);
+  }
+  for (const [reason, count] of reasons) display.line(`  left out: ${count} × ${reason}`);
+}
+
+/** What one event says to somebody at a terminal. */
+export function showEvent(event: TeachEvent, display: Display, rounds: number): void {
+  switch (event.kind) {
+    case "phase":
+      return display.line(`phase ${event.index + 1}: ${event.phase}`);
+    case "stage":
+      return display.phase(
+        `${event.round === 0 ? "before training" : `round ${event.round} of ${rounds}`}: ${STAGES[event.stage]}`,
+        event.total,
+      );
+    case "progress":
+      return display.progress(event.done, event.total, splitName(event.note ?? ""));
+    case "step": {
+      const { loss = Number.NaN, epoch = 0 } = event.metrics;
+      return display.step(`loss ${loss.toFixed(4)}, pass ${epoch.toFixed(1)}`);
+    }
+    case "held-out": {
+      const { eval_loss: loss = Number.NaN } = event.metrics;
+      const kept = event.kept ? "kept" : `taken back, as it was ${event.best.toFixed(4)} before`;
+      return display.line(`  held-out loss ${loss.toFixed(4)}: ${kept}`);
+    }
+    case "early-stop":
+      return display.line(`  phase ${event.phase} ends early: ${event.rounds} round(s) without a lower held-out loss`);
+    case "evaluation": {
+      const { split, accuracy, chance, n } = event.result;
+      return display.line(`  ${splitName(split)}: ${percent(accuracy)} right (n ${n}, chance ${percent(chance)})`);
+    }
+    case "preference-accuracy":
+      return display.line(`  held-out pairs ranked right: ${percent(event.accuracy)} (n ${event.n})`);
+    case "samples":
+      for (const { prompt, reply } of event.samples)
+        display.line(`  ${prompt}\n    ${reply.replaceAll("\n", "\n    ")}`);
+      return;
+    case "published":
+      return display.line(`  published: ${event.where}`);
+    case "notice":
+      return display.line(`  ${event.message}`);
+    case "pair":
+    case "failure":
+    case "checkpoint":
+      return;
+  }
+}
+
+export interface TeachResult {
+  readonly runDir: string;
+  readonly model: string;
+  readonly pairs: number;
+  readonly steps: number;
+  readonly seconds: number;
+  readonly loss: { readonly first: number; readonly last: number } | null;
+  readonly heldOutLoss: { readonly first: number; readonly last: number } | null;
+  readonly accuracy: ReturnType<typeof accuracyChange>;
+  readonly unseenMaterials: ReturnType<typeof accuracyChange>;
+  readonly preferenceAccuracy: { readonly before: number; readonly after: number; readonly n: number } | null;
+  readonly failures: Readonly<Record<string, number>>;
+}
+
+export function teachResult(log: RunLog, runDir: string, model: string): TeachResult {
+  const ranked = log.preferenceAccuracies;
+  const [before, after] = [ranked[0], ranked.at(-1)];
+  return {
+    runDir,
+    model,
+    pairs: log.pairs,
+    steps: log.steps.length,
+    seconds: Math.round(log.milliseconds / 1000),
+    loss: endsOf(log, "loss"),
+    heldOutLoss: endsOf({ steps: log.heldOut }, "eval_loss"),
+    accuracy: accuracyChange(log, "unseen-combination"),
+    unseenMaterials: accuracyChange(log, "unseen-material"),
+    preferenceAccuracy: before && after ? { before: before.accuracy, after: after.accuracy, n: after.n } : null,
+    failures: log.failures,
+  };
+}
+
+export function teachTable(result: TeachResult): string {
+  const { loss, heldOutLoss, accuracy, unseenMaterials, preferenceAccuracy: ranked } = result;
+  const change = (name: string, value: TeachResult["accuracy"]): (readonly [string, string])[] =>
+    value === null
+      ? []
+      : [
+          [
+            name,
+            `${percent(value.before)} → ${percent(value.after)}  (± ${percent(value.ci95)}, n ${value.n}, chance ${percent(value.chance)})`,
+          ],
+        ];
+  const ends = (name: string, value: TeachResult["loss"]): (readonly [string, string])[] =>
+    value === null ? [] : [[name, `${value.first.toFixed(4)} → ${value.last.toFixed(4)}`]];
+  return textTable([
+    ["pairs", String(result.pairs)],
+    ["optimizer steps", String(result.steps)],
+    ...ends("loss", loss),
+    ...ends("held-out loss", heldOutLoss),
+    ...change(splitName("unseen-combination"), accuracy),
+    ...change(splitName("unseen-material"), unseenMaterials),
+    ...(ranked === null
+      ? []
+      : [
+          [
+            "held-out pairs ranked right",
+            `${percent(ranked.before)} → ${percent(ranked.after)}  (n ${ranked.n})`,
+          ] as const,
+        ]),
+    ["run directory", result.runDir],
+  ]);
+}
