@@ -10,7 +10,6 @@ import {
   readRunLog,
   recursiveReason,
   type Student,
-  type TeachEvent,
   type TeachPlan,
   teach,
   teachPlan,
@@ -31,11 +30,11 @@ import {
   type DemoResult,
   endsOf,
   preferenceChange,
-  splitName,
 } from "./demo-result.js";
 import { type DemoRun, snapshotName } from "./demo-run.js";
 import { closeWhenStopped, judgeOf, openModel } from "./models.js";
 import { type ReportReasoning, renderReport } from "./report.js";
+import { showEvent } from "./teach-display.js";
 import { type TeachingModels, teachingModels } from "./teaching-models.js";
 
 export interface FlowOptions {
@@ -141,7 +140,7 @@ async function teachPhase(options: FlowOptions, { student, store, corpus, models
     },
     plan,
   );
-  for await (const event of teaching) show(display, event, run.request.rounds);
+  for await (const event of teaching) showEvent(event, display, run.request.rounds);
   return readRunLog(directory);
 }
 
@@ -167,37 +166,6 @@ function planOf(
     ...(environment === undefined && { replay_share: 0 }),
   });
   return teachPlan(config, { parameters, ...(questions && { evaluationQuestions: questions }) });
-}
-
-const STAGES = {
-  evaluate: "evaluate",
-  pairs: "make pairs",
-  train: "train",
-  checkpoint: "write a checkpoint",
-  samples: "sample the demo prompts",
-  publish: "publish",
-} as const;
-
-function show(display: Display, event: TeachEvent, rounds: number): void {
-  if (event.kind === "stage") {
-    const of = event.round === 0 ? "before training" : `round ${event.round} of ${rounds}`;
-    display.phase(`${of}: ${STAGES[event.stage]}`, event.total);
-  }
-  if (event.kind === "progress") display.progress(event.done, event.total, splitName(event.note ?? ""));
-  if (event.kind === "step") {
-    const { loss = Number.NaN, epoch = 0 } = event.metrics;
-    display.step(`loss ${loss.toFixed(4)}, pass ${epoch.toFixed(1)}`);
-  }
-  if (event.kind === "evaluation") {
-    const { split, accuracy, chance, n } = event.result;
-    display.line(
-      `  ${splitName(split)}: ${(100 * accuracy).toFixed(1)} % right (n ${n}, chance ${(100 * chance).toFixed(1)} %)`,
-    );
-  }
-  if (event.kind === "preference-accuracy") {
-    display.progress(event.n, event.n);
-    display.line(`  held-out pairs ranked right: ${(100 * event.accuracy).toFixed(1)} % (n ${event.n})`);
-  }
 }
 
 const REASONING_ROUNDS = 2;

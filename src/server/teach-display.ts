@@ -31,45 +31,44 @@ export async function showTeaching(
 
 /** What one event says to somebody at a terminal. */
 export function showEvent(event: TeachEvent, display: Display, rounds: number): void {
+  if (event.kind === "stage") {
+    const when = event.round === 0 ? "before training" : `round ${event.round} of ${rounds}`;
+    display.phase(`${when}: ${STAGES[event.stage]}`, event.total);
+  }
+  if (event.kind === "progress") display.progress(event.done, event.total, splitName(event.note ?? ""));
+  if (event.kind === "preference-accuracy") display.progress(event.n, event.n);
+  if (event.kind === "step") {
+    const { loss = Number.NaN, epoch = 0 } = event.metrics;
+    display.step(`loss ${loss.toFixed(4)}, pass ${epoch.toFixed(1)}`);
+  }
+  for (const line of linesOf(event)) display.line(line);
+}
+
+function linesOf(event: TeachEvent): readonly string[] {
   switch (event.kind) {
     case "phase":
-      return display.line(`phase ${event.index + 1}: ${event.phase}`);
-    case "stage":
-      return display.phase(
-        `${event.round === 0 ? "before training" : `round ${event.round} of ${rounds}`}: ${STAGES[event.stage]}`,
-        event.total,
-      );
-    case "progress":
-      return display.progress(event.done, event.total, splitName(event.note ?? ""));
-    case "step": {
-      const { loss = Number.NaN, epoch = 0 } = event.metrics;
-      return display.step(`loss ${loss.toFixed(4)}, pass ${epoch.toFixed(1)}`);
-    }
+      return [`phase ${event.index + 1}: ${event.phase}`];
     case "held-out": {
       const { eval_loss: loss = Number.NaN } = event.metrics;
       const kept = event.kept ? "kept" : `taken back, as it was ${event.best.toFixed(4)} before`;
-      return display.line(`  held-out loss ${loss.toFixed(4)}: ${kept}`);
+      return [`  held-out loss ${loss.toFixed(4)}: ${kept}`];
     }
     case "early-stop":
-      return display.line(`  phase ${event.phase} ends early: ${event.rounds} round(s) without a lower held-out loss`);
+      return [`  phase ${event.phase} ends early: ${event.rounds} round(s) without a lower held-out loss`];
     case "evaluation": {
       const { split, accuracy, chance, n } = event.result;
-      return display.line(`  ${splitName(split)}: ${percent(accuracy)} right (n ${n}, chance ${percent(chance)})`);
+      return [`  ${splitName(split)}: ${percent(accuracy)} right (n ${n}, chance ${percent(chance)})`];
     }
     case "preference-accuracy":
-      return display.line(`  held-out pairs ranked right: ${percent(event.accuracy)} (n ${event.n})`);
+      return [`  held-out pairs ranked right: ${percent(event.accuracy)} (n ${event.n})`];
     case "samples":
-      for (const { prompt, reply } of event.samples)
-        display.line(`  ${prompt}\n    ${reply.replaceAll("\n", "\n    ")}`);
-      return;
+      return event.samples.map(({ prompt, reply }) => `  ${prompt}\n    ${reply.replaceAll("\n", "\n    ")}`);
     case "published":
-      return display.line(`  published: ${event.where}`);
+      return [`  published: ${event.where}`];
     case "notice":
-      return display.line(`  ${event.message}`);
-    case "pair":
-    case "failure":
-    case "checkpoint":
-      return;
+      return [`  ${event.message}`];
+    default:
+      return [];
   }
 }
 

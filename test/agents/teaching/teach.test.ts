@@ -8,14 +8,12 @@ import { ingestDocuments, type PassageStore } from "../../../src/agents/corpus/i
 import { createMaterialsWorld } from "../../../src/agents/environments/index.js";
 import { createExtractiveTeacher } from "../../../src/agents/models/extractive-teacher.js";
 import { createWorldTeacher } from "../../../src/agents/models/world-teacher.js";
-import type { SelfTeachingEvent } from "../../../src/agents/teaching/events.js";
-import { balancedTopics } from "../../../src/agents/teaching/pair-round.js";
-import {
-  type SelfTeachingContext,
-  type SelfTeachingPlan,
-  selfTeach,
-} from "../../../src/agents/teaching/self-teaching.js";
+import { balancedTopics } from "../../../src/agents/teaching/round-pairs.js";
+import type { TeachContext } from "../../../src/agents/teaching/run.js";
+import { teach } from "../../../src/agents/teaching/teach.js";
+import type { TeachPlan } from "../../../src/agents/teaching/teach-plan.js";
 import { scriptedStudent, smallStore } from "../scripted-student.js";
+import { ofKind, planOf, taught } from "./teach-support.js";
 
 const world = createMaterialsWorld({ seed: 3, materials: 24 });
 let store: PassageStore;
@@ -24,52 +22,28 @@ let folder: string;
 beforeAll(async () => {
   store = await smallStore();
   await ingestDocuments(world.documents, store);
-  folder = await mkdtemp(join(tmpdir(), "self-teaching-"));
+  folder = await mkdtemp(join(tmpdir(), "teach-"));
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-const plan: SelfTeachingPlan = {
-  rounds: 2,
-  pairsPerRound: 6,
-  epochs: 2,
-  batchPairs: 4,
-  step: {
-    loss: "orpo",
-    learningRate: 1e-3,
-    beta: 0.1,
-    maxGradNorm: 1,
-    weightDecay: 0,
-    textWeight: 1,
-    nllOver: "chosen",
-    maxTokens: 1000,
-  },
-  warmupSteps: 4,
-  sampling: { maxNewTokens: 100, temperature: 1, topP: 1 },
-  seed: 11,
-  maxPromptLength: 500,
-  maxLength: 2000,
-  evaluateEvery: 0,
-};
+const plan = planOf({ iterations: 2, topics: 6, warmup_steps: 4 });
+const withPhase = (phase: Partial<TeachPlan["phases"][number]>, more: Partial<TeachPlan> = {}): TeachPlan => ({
+  ...plan,
+  ...more,
+  phases: [{ ...plan.phases[0]!, ...phase }],
+});
 
-const teacher = () => createWorldTeacher({ allowed: (subject, type) => world.isTrainable(subject, type) });
 const context = (
   student = scriptedStudent((_, seed) => `guess ${seed}`),
-): SelfTeachingContext & { student: typeof student } => ({
+): TeachContext & { student: typeof student } => ({
   ...student,
   student,
   store,
-  teacher: teacher(),
+  teacher: createWorldTeacher({ allowed: world.isTrainable }),
   environment: world,
 });
 
-async function events(of: SelfTeachingContext, with_: SelfTeachingPlan): Promise<SelfTeachingEvent[]> {
-  const seen: SelfTeachingEvent[] = [];
-  for await (const event of selfTeach(of, with_)) seen.push(event);
-  return seen;
-}
-
-const ofKind = <K extends SelfTeachingEvent["kind"]>(all: readonly SelfTeachingEvent[], kind: K) =>
-  all.filter((event): event is Extract<SelfTeachingEvent, { kind: K }> => event.kind === kind);
+const events = (of: TeachContext, with_: TeachPlan) => taught(of, with_);
 
 test("a round makes its pairs, passes over them, and the rate warms up", async () => {
   const of = context();
@@ -86,7 +60,7 @@ test("a round makes its pairs, passes over them, and the rate warms up", async (
 });
 
 test("pairs are of training questions alone, each once a round, types in balance, with the checker's verdicts", async () => {
-  const pairs = ofKind(await events(context(), { ...plan, rounds: 1, pairsPerRound: 9 }), "pair").map(
+  const pairs = ofKind(await events(context(), withPhase({ iterations: 1, topics: 9 })), "pair").map(
     ({ pair }) => pair,
   );
   const asked = pairs.map((pair) => world.questions("train").find(({ text }) => text === pair.provenance.question));
@@ -112,10 +86,10 @@ test("topics differ between rounds and seeds and name every training question on
 });
 
 test("the files depend on the seed alone: not on concurrency, and not on the clock", async () => {
-  const files = async (name: string, more: Partial<SelfTeachingPlan>) => {
-    const runDir = join(folder, name);
-    await events({ ...context(), runDir }, { ...plan, ...more });
-    return Promise.all(["pairs.jsonl", "metrics.jsonl"].map((file) => readFile(join(runDir, file), "utf8")));
+  const files = async (name: string, more: Partial<TeachPlan>) => {
+    const directory = join(folder, name);
+    await events({ ...context(), directory }, { ...plan, ...more });
+    return Promise.all(["pairs.jsonl", "metrics.jsonl"].map((file) => readFile(join(directory, file), "utf8")));
   };
   const [one, two, other] = [
     await files("a", { concurrency: 1 }),
@@ -138,7 +112,7 @@ test("the files depend on the seed alone: not on concurrency, and not on the clo
 });
 
 test("a checkpoint follows every round, named after the step", async () => {
-  const of = { ...context(), runDir: join(folder, "d") };
+  const of = { ...context(), directory: join(folder, "d") };
   const seen = await events(of, plan);
   expect(ofKind(seen, "checkpoint").map(({ path }) => path)).toEqual(
     [4, 8].map((step) => join(folder, "d", `checkpoint-${step}`)),
@@ -163,21 +137,6 @@ test("held-out questions are evaluated before the first round and after each, he
   expect(sampled.filter((prompt) => trained.includes(prompt))).toEqual([]);
 });
 
-test("a run that goes on measures on the held-out pairs that it began with", async () => {
-  const runDir = join(folder, "e");
-  const heldOut = { ...plan, rounds: 1, evaluateEvery: 1, heldOutPairs: 3 };
-  await events({ ...context(), runDir }, heldOut);
-  const before = await readFile(join(runDir, "held-out-pairs.jsonl"), "utf8");
-  const later = context(scriptedStudent(() => "another sample"));
-  const seen = await events({ ...later, runDir }, { ...heldOut, rounds: 2, firstRound: 2 });
-  expect(await readFile(join(runDir, "held-out-pairs.jsonl"), "utf8")).toBe(before);
-  expect(ofKind(seen, "preference-accuracy").map(({ round, n }) => [round, n])).toEqual([
-    [1, 3],
-    [2, 3],
-  ]);
-  expect(later.student.prompts).toHaveLength(plan.pairsPerRound);
-});
-
 test("only wrong answers: pairs that the student answers rightly are dropped and counted, and others are drawn", async () => {
   const answers = new Map<string, string>();
   for (const question of world.questions("train")) {
@@ -185,7 +144,7 @@ test("only wrong answers: pairs that the student answers rightly are dropped and
     answers.set(question.text, question.type === "stiffness-class" ? right : "no idea");
   }
   const student = scriptedStudent((prompt) => answers.get(/\[user\] (.*\?)/.exec(prompt)![1]!) ?? "");
-  const seen = await events(context(student), { ...plan, rounds: 1, onlyIncludeWrongAnswers: true });
+  const seen = await events(context(student), withPhase({ iterations: 1, onlyWrong: true }));
   expect(ofKind(seen, "pair")).toHaveLength(6);
   const reasons = ofKind(seen, "failure").map(({ reason }) => reason);
   expect(new Set(reasons)).toEqual(new Set(["the student's answer is right"]));
@@ -195,7 +154,7 @@ test("a round without pairs trains nothing and says what dropped them and what t
   const student = scriptedStudent(() => "");
   const run = events(context(student), plan);
   await expect(run).rejects.toThrow(
-    /round 1: expected up to 6 preference pairs, found none \(24 × the student's sample is empty\).*Nothing was trained/s,
+    /round 1: expected up to 6 preference pairs and at least 1, found 0 \(24 × the student's sample is empty\).*Nothing was trained/s,
   );
   expect(student.batches).toEqual([]);
 });
@@ -205,7 +164,7 @@ test("a teacher that asks a held-out question is refused", async () => {
   const model = fakeModel();
   for (let i = 0; i < 8; i++) model.respondWithTools([{ name: "submit-question", args: { question: heldOut } }]);
   const of = { ...context(), teacher: model };
-  await expect(events(of, { ...plan, pairsPerRound: 2 })).rejects.toThrow("8 × the question is held out");
+  await expect(events(of, withPhase({ topics: 2 }))).rejects.toThrow("8 × the question is held out");
 });
 
 test("replay rows go into every step, other ones each time", async () => {
@@ -214,14 +173,14 @@ test("replay rows go into every step, other ones each time", async () => {
     replay: (count: number, seed: number) =>
       Array.from({ length: count }, () => ({ ids: Int32Array.of(seed), labels: Uint8Array.of(1) })),
   };
-  await events(of, { ...plan, rounds: 1, replayRows: 3 });
+  await events(of, withPhase({ iterations: 1, replayShare: 0.75 }));
   expect(of.student.batches.map(({ batch }) => batch.texts.length)).toEqual([3, 3, 3, 3]);
   expect(new Set(of.student.batches.map(({ batch }) => batch.texts[0]?.ids[0])).size).toBe(4);
 });
 
 test("a corpus without an environment is drawn from at random, and a question is asked once a round", async () => {
   const { environment: _, ...of } = { ...context(), store: await smallStore(), teacher: createExtractiveTeacher() };
-  const pairs = ofKind(await events(of, { ...plan, rounds: 1 }), "pair").map(({ pair }) => pair);
+  const pairs = ofKind(await events(of, withPhase({ iterations: 1 })), "pair").map(({ pair }) => pair);
   expect(pairs.length).toBeGreaterThan(0);
   expect(new Set(pairs.map((pair) => pair.provenance.question)).size).toBe(pairs.length);
   expect(pairs.every((pair) => pair.provenance.teacher === "extractive-teacher")).toBe(true);
@@ -229,22 +188,15 @@ test("a corpus without an environment is drawn from at random, and a question is
 
 test("all problems of a plan are told at once", async () => {
   const { environment: _, ...of } = context();
-  const run = events(of, {
-    ...plan,
-    rounds: 0,
-    batchPairs: 1.5,
-    onlyIncludeWrongAnswers: true,
-    replayRows: 2,
-    topics: [],
-  });
-  await expect(run).rejects.toThrow(/rounds: .*batchPairs: .*onlyIncludeWrongAnswers: .*replayRows: .*topics: /s);
+  const run = events(of, withPhase({ iterations: 0, batchPairs: 1.5, onlyWrong: true, replayShare: 2, topics: [] }));
+  await expect(run).rejects.toThrow(/iterations: .*batchPairs: .*topics: .*onlyWrong: .*replayShare: /s);
 });
 
 test("an abort stops between steps", async () => {
   const stop = new AbortController();
   const of = { ...context(), signal: stop.signal };
   const run = (async () => {
-    for await (const event of selfTeach(of, plan))
+    for await (const event of teach(of, plan))
       if (event.kind === "step" && event.step === 2) stop.abort(new Error("enough"));
   })();
   await expect(run).rejects.toThrow("enough");
