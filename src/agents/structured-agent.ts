@@ -2,9 +2,10 @@
 import { setMaxListeners } from "node:events";
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import type { z } from "zod";
+import { createAgentRun } from "./calls/agent-run.js";
 import { type AgentCalls, createAgentCalls } from "./calls/index.js";
 import type { PassageStore, ScoredPassage } from "./corpus/types.js";
-import { RETRIEVE_CONTEXT, retrieveContextTool, retrievedPassages } from "./retrieve-context.js";
+import { retrieveContextTool, retrievedPassages } from "./retrieve-context.js";
 
 /** What every agent takes, whatever its job. */
 export interface AgentOptions {
@@ -53,7 +54,6 @@ export function chatModelName(model: BaseChatModel): string {
 export async function createStructuredAgent<T extends Record<string, unknown>>(
   options: StructuredAgentOptions<T>,
 ): Promise<StructuredAgent<T>> {
-  const { createAgentRun } = await import("./calls/agent-middleware.js");
   const { schema, calls = createAgentCalls() } = options;
   const { maxModelCalls = calls.settings.maxModelCalls } = options;
   const model = await modelBehind(options.model);
@@ -93,8 +93,8 @@ async function buildAgent<T extends Record<string, unknown>>(
   const { model, system, schema, readText, store, k, calls, maxModelCalls } = options;
   const title = schema.meta()?.title;
   if (title === undefined) throw new Error("internal: the schema of a structured agent needs meta({title})");
-  // LangChain's own second try breaks beside call limits (one reply takes two ways through its graph), so it accepts
-  // every hand-in, and the middleware checks.
+  // LangChain accepts every hand-in and the middleware checks: its own second try has no limit, knows no prose, and breaks
+  // beside middlewares that look at the model's reply (one reply takes two ways through the graph).
   const responseFormat = toolStrategy(schema, { handleError: false }).map((strategy) =>
     Object.assign(strategy, { parse: (args: Record<string, unknown>) => args }),
   );
@@ -103,14 +103,15 @@ async function buildAgent<T extends Record<string, unknown>>(
     tools: store === undefined ? [] : [await retrieveContextTool(store, k)],
     systemPrompt: system,
     responseFormat,
-    middleware: agentMiddleware({
-      calls,
-      handIn: { title, schema, readText },
-      modelName: chatModelName(model),
-      cached: await isCacheable(model),
-      maxModelCalls,
-      ...(store && { tool: RETRIEVE_CONTEXT }),
-    }),
+    middleware: [
+      agentMiddleware({
+        calls,
+        handIn: { title, schema, readText },
+        modelName: chatModelName(model),
+        cached: await isCacheable(model),
+        maxModelCalls,
+      }),
+    ],
   });
 }
 

@@ -7,35 +7,16 @@ import {
   mapStoredMessagesToChatMessages,
   type StoredMessage,
 } from "@langchain/core/messages";
-import {
-  type AgentMiddleware,
-  countTokensApproximately,
-  createMiddleware,
-  modelCallLimitMiddleware,
-  toolCallLimitMiddleware,
-  type WrapModelCallHook,
-} from "langchain";
+import { type AgentMiddleware, countTokensApproximately, createMiddleware, type WrapModelCallHook } from "langchain";
 import type { AgentCalls, TokenUse } from "./agent-calls.js";
 import { AgentFailure, failureReason } from "./agent-failure.js";
+import { type AgentRun, checkAgentBudget, countToolCalls, countTurn } from "./agent-run.js";
 import type { KeptReply } from "./call-cache.js";
-import { callKey, canonicalJson } from "./call-key.js";
+import { callKey } from "./call-key.js";
 import { asCall, type HandIn, objection, readReply } from "./hand-in.js";
 import { ReplayModel } from "./replay-model.js";
 import { withRetries } from "./with-retries.js";
 import { withTimeout } from "./with-timeout.js";
-
-/** The same call of the same tool, this often in one agent run, is a loop. */
-export const MOST_SAME_CALLS = 3;
-
-/** What is known of one agent run; it reaches the middleware as `configurable.agentRun`. */
-export interface AgentRun {
-  /** Tokens so far, those of cached replies included, so that a resumed run ends where the unbroken one does. */
-  tokens: number;
-  corrected: boolean;
-  readonly sameCalls: Map<string, number>;
-}
-
-export const createAgentRun = (): AgentRun => ({ tokens: 0, corrected: false, sameCalls: new Map() });
 
 export interface AgentMiddlewareOptions {
   readonly calls: AgentCalls;
@@ -43,22 +24,13 @@ export interface AgentMiddlewareOptions {
   readonly modelName: string;
   /** False for a model whose replies are programs or change as it learns. */
   readonly cached: boolean;
+  /** Turns of the model in one run. */
   readonly maxModelCalls: number;
-  /** The tool whose calls are counted, where the agent has one. */
-  readonly tool?: string;
 }
 
-export function agentMiddleware(options: AgentMiddlewareOptions): AgentMiddleware[] {
-  const { calls, maxModelCalls, tool } = options;
-  const { maxToolCalls } = calls.settings;
-  const limits = [
-    modelCallLimitMiddleware({ runLimit: maxModelCalls, exitBehavior: "error" }),
-    ...(tool === undefined
-      ? []
-      : [toolCallLimitMiddleware({ toolName: tool, runLimit: maxToolCalls, exitBehavior: "error" })]),
-  ];
-  const guard = createMiddleware({ name: "AgentCalls", wrapModelCall: guardedCall(options) });
-  return [guard, ...limits] as unknown as AgentMiddleware[];
+/** One middleware: LangChain's for call limits put nodes into the graph that cost a run half of its time. */
+export function agentMiddleware(options: AgentMiddlewareOptions): AgentMiddleware {
+  return createMiddleware({ name: "AgentCalls", wrapModelCall: guardedCall(options) }) as unknown as AgentMiddleware;
 }
 
 type Request = Parameters<WrapModelCallHook>[0];
@@ -68,14 +40,15 @@ type Result = Awaited<ReturnType<Handler>>;
 
 /** What an agent's turn brings: it fits, or the model is told what was wrong and asked once more. */
 function guardedCall(options: AgentMiddlewareOptions): WrapModelCallHook {
-  const { calls, handIn, modelName } = options;
+  const { calls, handIn, modelName, maxModelCalls } = options;
   return async (request, handler) => {
     const run = runOf(request);
+    countTurn(run, maxModelCalls, modelName);
     for (let messages = request.messages; ; ) {
       const { reply, result } = await ask({ ...request, messages }, handler, options, run);
       const reading = readReply(reply, handIn);
       if (reading.kind === "fits") {
-        countCalls(reply, handIn, run);
+        countToolCalls(run, otherCalls(reply, handIn), calls.settings);
         return result;
       }
       if (reading.kind === "prose") return replay(asCall(reply, reading.value, handIn), request, handler);
@@ -88,6 +61,9 @@ function guardedCall(options: AgentMiddlewareOptions): WrapModelCallHook {
   };
 }
 
+const otherCalls = ({ tool_calls = [] }: AIMessage, { title }: HandIn) =>
+  tool_calls.filter(({ name }) => name !== title);
+
 function runOf({ runtime }: Request): AgentRun {
   const run: unknown = runtime.configurable?.["agentRun"];
   if (run === undefined) throw new Error("internal: an agent run needs configurable.agentRun");
@@ -99,20 +75,6 @@ const unfit = (modelName: string, { title }: HandIn, problem: string): AgentFail
     "schema",
     `expected the model ${modelName} to call ${title}, found twice what does not fit; the second time ${problem}: use a model with tool calls`,
   );
-
-/** A model that asks the same again and again learns nothing new. */
-function countCalls({ tool_calls = [] }: AIMessage, { title }: HandIn, { sameCalls }: AgentRun): void {
-  for (const { name, args } of tool_calls) {
-    if (name === title) continue;
-    const id = canonicalJson([name, args]);
-    const times = (sameCalls.get(id) ?? 0) + 1;
-    sameCalls.set(id, times);
-    if (times >= MOST_SAME_CALLS) {
-      const text = `expected different calls of ${name}, found the same one ${times} times, which is the limit: ${JSON.stringify(args)}`;
-      throw new AgentFailure("loop", text);
-    }
-  }
-}
 
 interface Asked {
   readonly reply: AIMessage;
@@ -129,7 +91,7 @@ async function ask(request: Request, handler: Handler, options: AgentMiddlewareO
     tools: toolsOf(request),
     ...(request.modelSettings && { settings: request.modelSettings }),
   });
-  checkAgentBudget(calls, run);
+  checkAgentBudget(run, calls.settings);
   let live: Asked | undefined;
   const send = async (): Promise<Asked> => {
     live = await sendGuarded(request, handler, options, key);
@@ -141,11 +103,6 @@ async function ask(request: Request, handler: Handler, options: AgentMiddlewareO
   calls.report({ kind: "cache-hit", model: modelName });
   const message = replyOf(reply);
   return counted({ reply: message, result: await replay(message, request, handler) }, request, run);
-}
-
-function checkAgentBudget({ settings: { agentTokenBudget } }: AgentCalls, { tokens }: AgentRun): void {
-  if (agentTokenBudget === undefined || tokens < agentTokenBudget) return;
-  throw new AgentFailure("budget", `the agent has spent ${tokens} of ${agentTokenBudget} tokens without a result`);
 }
 
 function counted(asked: Asked, request: Request, run: AgentRun): Asked {

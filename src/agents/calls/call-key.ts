@@ -4,6 +4,7 @@ import type { BaseChatModel } from "@langchain/core/language_models/chat_models"
 import { AIMessage, type BaseMessage, ToolMessage } from "@langchain/core/messages";
 import { isLangChainTool } from "@langchain/core/tools";
 import { convertToOpenAITool } from "@langchain/core/utils/function_calling";
+import { canonicalJson } from "./canonical-json.js";
 
 export interface CallContent {
   readonly model: BaseChatModel;
@@ -60,12 +61,3 @@ function messageFields(messages: readonly BaseMessage[]): unknown[] {
 }
 
 const toolFields = (tool: unknown): unknown => (isLangChainTool(tool) ? convertToOpenAITool(tool) : tool);
-
-/** JSON with sorted keys. What JSON cannot say (functions, `undefined`) is left out. */
-export function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_, part: unknown) =>
-    typeof part === "object" && part !== null && !Array.isArray(part)
-      ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : part,
-  );
-}
