@@ -42,8 +42,8 @@ export function teachingModels(config: TeachingConfig, parts: TeachingParts): Te
   const shelf = new Map<string, Lazy<OpenedChatModel>>();
   return {
     async open(role, corpus, client) {
-      const spec = specOf(config, role);
-      const make = (): Promise<OpenedChatModel> => openFor(config, parts, { role, spec, corpus, client });
+      const { spec, setting } = specOf(config, role);
+      const make = (): Promise<OpenedChatModel> => openFor(config, parts, { role, spec, setting, corpus, client });
       // The client of another call may be another one, and costs nothing to wrap.
       if (parseModelSpec(spec).kind === "client") return (await make()).model;
       const key = `${role} ${corpus.kind}`;
@@ -58,16 +58,23 @@ export function teachingModels(config: TeachingConfig, parts: TeachingParts): Te
   };
 }
 
-/** Without a critic of its own, a teacher that can also criticise does: a provider's model, or the client's. */
-function specOf({ teacher = "builtin", critic }: TeachingConfig, role: Role): string {
-  if (role === "teacher") return teacher;
-  const { kind } = parseModelSpec(teacher);
-  return critic ?? (kind === "provider" || kind === "client" ? teacher : "builtin");
+interface Named {
+  readonly spec: string;
+  /** The variable that says so. */
+  readonly setting: string;
 }
 
-interface Wanted {
+/** Without a critic of its own, a teacher that can also criticise does: a provider's model, or the client's. */
+function specOf({ teacher = "builtin", critic }: TeachingConfig, role: Role): Named {
+  const taught = { spec: teacher, setting: "PREFLEXOR_TEACHER" };
+  if (role === "teacher") return taught;
+  const { kind } = parseModelSpec(teacher);
+  if (critic === undefined && (kind === "provider" || kind === "client")) return taught;
+  return { spec: critic ?? "builtin", setting: "PREFLEXOR_CRITIC" };
+}
+
+interface Wanted extends Named {
   readonly role: Role;
-  readonly spec: string;
   readonly corpus: ActiveCorpus;
   readonly client: SamplingClient | undefined;
 }
@@ -75,7 +82,7 @@ interface Wanted {
 async function openFor(
   config: TeachingConfig,
   parts: TeachingParts,
-  { role, spec, corpus, client }: Wanted,
+  { role, spec, setting, corpus, client }: Wanted,
 ): Promise<OpenedChatModel> {
   const isWorld = corpus.kind === "world";
   const asker = (): ReturnType<typeof loadWorldTeacher> => builtInTeacher(corpus, parts.world);
@@ -98,7 +105,7 @@ async function openFor(
     });
   } catch (cause) {
     if (parts.signal.aborted) throw cause;
-    throw named(role, cause);
+    throw blamed(setting, cause);
   }
 }
 
@@ -118,20 +125,20 @@ async function builtInTeacher(
   return kind === "world" ? loadWorldTeacher({ allowed: (await world()).isTrainable }) : loadExtractiveTeacher();
 }
 
-const named = (role: Role, cause: unknown): Error =>
-  new Error(`PREFLEXOR_${role.toUpperCase()}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+const blamed = (setting: string, cause: unknown): Error =>
+  new Error(`${setting}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
 
 /** Throws where a provider's model cannot be opened, or the MCP server's client is asked for without one. Opens no engine. */
 export async function checkTeaching(config: TeachingConfig): Promise<void> {
   for (const role of ["teacher", "critic"] as const) {
-    const spec = specOf(config, role);
+    const { spec, setting } = specOf(config, role);
     const { kind } = parseModelSpec(spec);
     if (kind !== "provider" && kind !== "client") continue;
     const builtin = async (): Promise<never> => {
       throw new Error(`internal: ${kind} opened the built-in model`);
     };
     await openChatModel(spec, { ...settingsOf(config), role, builtin }).catch((cause: unknown) => {
-      throw named(role, cause);
+      throw blamed(setting, cause);
     });
   }
 }

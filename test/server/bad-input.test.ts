@@ -71,8 +71,15 @@ it("a model and a corpus at once: both are named", async () => {
   await expectRefused(demo(["--corpus", "/no-texts", "--model", "/no-model"]), both);
 });
 
-it("a teacher that cannot be opened", async () => {
-  await expectRefused(demo([], { PREFLEXOR_TEACHER: "nosuch:model" }), /PREFLEXOR_TEACHER.*install its provider/);
+it.each([
+  ["nosuch:model", /PREFLEXOR_TEACHER: expected one of .*found "nosuch:model"; providers: openai/],
+  ["perplexity:sonar", /PREFLEXOR_TEACHER: .*npm install @langchain\/perplexity/],
+  [
+    "openai:m@http://127.0.0.1:1/v1",
+    /PREFLEXOR_TEACHER: nothing answers at http:\/\/127\.0\.0\.1:1\/v1 .*start the server/,
+  ],
+])("a teacher that cannot be opened: %s", async (teacher, message) => {
+  await expectRefused(demo([], { PREFLEXOR_TEACHER: teacher }), message);
 });
 
 it("a home that cannot be written", async () => {
