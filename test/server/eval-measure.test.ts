@@ -200,6 +200,16 @@ describe("replies on disk", () => {
     const asked = reportOf({ model: { respondent: student(), hasBase: true, opponent } });
     await expect(asked).rejects.toThrow("has no reply to 3 of 4 questions (thinking on)");
   });
+  it("are read back as the model's likeliest: a drawn one is passed over, and one without a mode stands for all", async () => {
+    const file = join(directory, "drawn.jsonl");
+    const row = { question: "q", thinking: "on", sample: 0, reply: "greedy", ended: false };
+    const rows = [{ ...row, sample: 1, reply: "drawn" }, row, { question: "r", reply: "any" }];
+    await writeFile(file, rows.map((each) => `${JSON.stringify(each)}\n`).join(""));
+    const { replies } = await readStoredReplies(file);
+    expect(replies.find("q", "on")).toEqual({ text: "greedy", finish: "length" });
+    expect(replies.find("q", "off")).toBeUndefined();
+    expect(replies.find("r", "forced-off")).toEqual({ text: "any", finish: "stop" });
+  });
   it.each([
     ["", "is empty"],
     ["\n \n", "is empty"],

@@ -135,6 +135,25 @@ test.each([
   expect(marks.meanThinkingTokens).toBeNull();
 });
 
+test("a section that was pre-filled to rule thinking out is no wrong thinking", () => {
+  const marking: MarkingEnvironment = {
+    chance: () => 0.5,
+    check: (_, text) => ({
+      right: true,
+      markable: true,
+      thinkingRight: text.includes("<|/thinking|>") ? false : undefined,
+    }),
+  };
+  const { tokenizer } = scriptedStudent(() => "");
+  const mark = (text: string) => markReply(marking, question("a", "hue"), reply(text), tokenizer);
+  expect(mark("<|thinking|>\n\n<|/thinking|>\nred")).toMatchObject({ thinkingRight: undefined, thinks: false });
+  expect(mark("<|thinking|>\nso\n<|/thinking|>\nred")).toMatchObject({
+    thinkingRight: false,
+    thinks: true,
+    thinkingTokens: 2,
+  });
+});
+
 const reply = (text: string, finish: "stop" | "length" = "stop") => ({ text, finish });
 const thinkingOf = (text: string): string => /<\|thinking\|>(.*)<\|\/thinking\|>/.exec(text)?.[1] ?? "";
 
