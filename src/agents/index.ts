@@ -55,6 +55,7 @@ export {
   type JudgedComparison,
   type JudgingOptions,
   judgeReplies,
+  type PairJudge,
 } from "./evaluation/judge-replies.js";
 export {
   type AskedQuestion,

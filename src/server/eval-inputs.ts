@@ -1,7 +1,7 @@
 /** @file What a model is evaluated on: questions of an environment, held-out pairs, questions of a file. */
 import { z } from "zod";
 import type { EnvironmentQuestion, MaterialsWorld } from "../agents/environments/index.js";
-import type { Judge, MarkingEnvironment, OpenQuestion } from "../agents/index.js";
+import type { MarkingEnvironment, OpenQuestion, PairJudge } from "../agents/index.js";
 import { readPreferences } from "../trainer/index.js";
 import type { CommandFrame } from "./command-frame.js";
 import { readConfig } from "./config.js";
@@ -29,7 +29,7 @@ export interface EvalInputs {
   readonly environment: EnvironmentInputs | undefined;
   readonly pairs: PairsFile | undefined;
   readonly questions: QuestionsFile | undefined;
-  readonly judge: Judge | undefined;
+  readonly judge: PairJudge | undefined;
 }
 
 /** Throws where a file cannot be read or the judge cannot be opened, before a model is. */
@@ -46,7 +46,7 @@ export async function readInputs(
     judge: plan.judge === undefined ? undefined : await judge(plan.judge),
   };
 
-  async function judge(name: string): Promise<Judge> {
+  async function judge(name: string): Promise<PairJudge> {
     const opened = await openJudge(name, readConfig(), (sentence) => display.line(sentence), signal);
     onEnd(opened.close);
     return opened.judge;

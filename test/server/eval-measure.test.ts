@@ -8,8 +8,8 @@ import {
   type EvaluationReport,
   evaluationMarkdown,
   evaluationReportSchema,
-  type Judge,
   type MarkingEnvironment,
+  type PairJudge,
 } from "../../src/agents/index.js";
 import { lineDisplay } from "../../src/server/demo-display.js";
 import type { EvalContext } from "../../src/server/eval-context.js";
@@ -41,7 +41,7 @@ const environment: MarkingEnvironment = {
 /** Right about all but d; the opponent is right about a alone. */
 const student = () => scriptedStudent((prompt) => (prompt.includes(" d?") ? "blue" : "<|thinking|>t<|/thinking|>red"));
 const opponent = () => scriptedStudent((prompt) => (prompt.includes(" a?") ? "red" : "green"));
-const judge: Judge = {
+const judge: PairJudge = {
   name: "prefers red",
   comparePair: async ({ a, b }) => ({ winner: a === b ? "tie" : a === "red" ? "a" : b === "red" ? "b" : "tie" }),
 };

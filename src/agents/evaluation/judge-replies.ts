@@ -6,7 +6,7 @@ import { type Proportion, proportionOrNull } from "./intervals.js";
 import { signTest } from "./sign-test.js";
 
 /** Sees two answers and says which is better. It asks both ways round itself and calls a preference for a place a tie. */
-export interface Judge {
+export interface PairJudge {
   readonly name: string;
   comparePair(
     input: { readonly question: string; readonly a: string; readonly b: string; readonly reference?: string },
@@ -66,7 +66,7 @@ export function answerOf(reply: string): string {
 
 /** A judge that throws leaves its bout unjudged; an abort ends all. */
 export async function judgeReplies(
-  judge: Judge,
+  judge: PairJudge,
   bouts: readonly Bout[],
   { seed, concurrency = 4, signal, onProgress }: JudgingOptions,
 ): Promise<JudgedComparison> {
@@ -93,7 +93,7 @@ export async function judgeReplies(
   };
 }
 
-async function judgeBout(judge: Judge, bout: Bout, oursFirst: boolean, signal?: AbortSignal): Promise<BoutResult> {
+async function judgeBout(judge: PairJudge, bout: Bout, oursFirst: boolean, signal?: AbortSignal): Promise<BoutResult> {
   const { question, reference } = bout;
   const [ours, theirs] = [answerOf(bout.ours), answerOf(bout.theirs)];
   if (ours === theirs) return { outcome: "tie", reason: ours === "" ? "neither has an answer" : "the same answer" };

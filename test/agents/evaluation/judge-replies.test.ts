@@ -1,16 +1,16 @@
 /** @file Blind pairwise judging with judges that play fair, that do not, and that fail. */
 import { describe, expect, it } from "vitest";
-import { answerOf, type Bout, type Judge, judgeReplies } from "../../../src/agents/evaluation/judge-replies.js";
+import { answerOf, type Bout, judgeReplies, type PairJudge } from "../../../src/agents/evaluation/judge-replies.js";
 
-type Input = Parameters<Judge["comparePair"]>[0];
+type Input = Parameters<PairJudge["comparePair"]>[0];
 
-const judge = (compare: (input: Input) => Awaited<ReturnType<Judge["comparePair"]>>): Judge => ({
+const judge = (compare: (input: Input) => Awaited<ReturnType<PairJudge["comparePair"]>>): PairJudge => ({
   name: "scripted",
   comparePair: async (input) => compare(input),
 });
 
 /** As a judge does that asks both ways round: what depends on the place is a tie. */
-const bothWays = (first: (input: Input) => "a" | "b"): Judge =>
+const bothWays = (first: (input: Input) => "a" | "b"): PairJudge =>
   judge((input) => {
     const straight = first(input);
     const turned = first({ ...input, a: input.b, b: input.a });
