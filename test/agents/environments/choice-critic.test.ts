@@ -79,6 +79,13 @@ test.each([
     "fact",
     5,
   ],
+  [
+    "a wrong fact of the second comes while the first is under way",
+    [v1, m1.replace("keratin", "chitin"), v2],
+    [v1, v2],
+    "fact",
+    2,
+  ],
   ["a true fact has no part in it", [v1, "The interface of Veltrin is lipid.", v2], [v1, v2], "fact", 2],
   [
     "the rule joins the facts of neither",

@@ -61,7 +61,7 @@ function bothOrders({ type, split, value, materials }: Couple): EnvironmentQuest
 
 /**
  * Both materials of a couple belong to the split with this very type. No two couples of a type join the same two, and a
- * material is right about as often as it is not: its name tells nothing.
+ * material of the training split is right about as often as it is not: its name tells nothing.
  */
 function drawCouples(world: World, splitOf: SplitOf, type: QuestionType, split: Split, count: number): Couple[] {
   const rng = createRng(world.seed, "materials-world", "choices", type, split);
