@@ -7,6 +7,8 @@ import type { EngineEmbeddings, OpenEngineEmbeddingsOptions } from "./models/eng
 import type { ProgrammaticChatModel } from "./models/programmatic-chat-model.js";
 import type { WorldTeacherOptions } from "./models/world-teacher.js";
 import type { Evidence, ThinkingScorer } from "./reasoning/critic.js";
+import type { ReasoningGraph, ReasoningGraphOptions } from "./reasoning/reasoning-graph.js";
+import type { ReasoningContext, ReasoningSettings } from "./reasoning/reasoning-types.js";
 
 export { type AnswerWriter, createAnswerWriter, type WrittenAnswer } from "./answer-writer.js";
 export type { Embedder, Passage, PassageStore, ScoredPassage } from "./corpus/types.js";
@@ -27,23 +29,41 @@ export type {
   OpenEngineEmbeddingsOptions,
 } from "./models/engine-embeddings.js";
 export type { EngineCallOptions, EngineSettings } from "./models/engine-settings.js";
+export { majorityVote, resample, type VoteSettings } from "./reasoning/controls.js";
 export {
   type Critic,
   type CriticOptions,
-  type Critique,
   createCritic,
   type Evidence,
+  type Feedback,
+  type Improvement,
   nearestEvidence,
+  type RoundScorer,
+  type ScoreInput,
   supportScore,
   type ThinkingScorer,
 } from "./reasoning/critic.js";
-export {
-  type ReasoningContext,
-  type ReasoningPlan,
-  type ReasoningResult,
-  type ReasoningRound,
-  recursiveReason,
-} from "./reasoning/recursive-reasoning.js";
+export { type ManyOptions, recursiveReasonMany } from "./reasoning/reason-many.js";
+export type { ReasoningGraph, ReasoningGraphOptions, ReasoningNode } from "./reasoning/reasoning-graph.js";
+export type {
+  AnswerSettings,
+  DraftRound,
+  ReasoningContext,
+  ReasoningCost,
+  ReasoningEvent,
+  ReasoningMode,
+  ReasoningPlan,
+  ReasoningResult,
+  ReasoningRound,
+  ReasoningSettings,
+  RoundOpening,
+  ScoredStudent,
+  SectionOutcome,
+  StopReason,
+} from "./reasoning/reasoning-types.js";
+export { recursiveReason } from "./reasoning/recursive-reasoning.js";
+export { type AnswerExtractor, bestOf, costOf, mostVoted, normalisedAnswer } from "./reasoning/rounds.js";
+export { type ClosedBookOptions, closedBook, type SelfCriticOptions, selfCritic } from "./reasoning/self-critic.js";
 export {
   DEFAULT_PASSAGES,
   MOST_PASSAGES,
@@ -110,6 +130,15 @@ export async function loadWorldJudge(
 /** The retrieval critic that needs no model, for any text. */
 export async function loadTextCritic(): Promise<ProgrammaticChatModel> {
   return (await import("./models/text-critic.js")).createTextCritic();
+}
+
+/** Recursive reasoning as a LangGraph graph: takes `{question}`, gives `{answer, result}`, streams, stops and continues. */
+export async function createReasoningGraph(
+  context: ReasoningContext,
+  settings: ReasoningSettings,
+  options: ReasoningGraphOptions = {},
+): Promise<ReasoningGraph> {
+  return (await import("./reasoning/reasoning-graph.js")).createReasoningGraph(context, settings, options);
 }
 
 /** A checkpoint of this project's engine as a chat model; `close()` closes it again. */

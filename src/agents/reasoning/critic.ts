@@ -6,24 +6,51 @@ import { type CritiqueInput, giveFeedbackPrompt, improveThinkingPrompt, integrat
 import { createStructuredAgent } from "../structured-agent.js";
 import { sentences, support, supportedShare } from "../support.js";
 
-export interface Critique {
+/** What a critic drew from the student itself; absent where it drew nothing. */
+export interface StudentSpending {
+  readonly modelCalls: number;
+  readonly newTokens: number;
+}
+
+export interface Feedback {
   readonly feedback: string;
-  /** The improved inside of the thinking section. Taken as it is: the model goes on right after its last character. */
+  readonly spent?: StudentSpending;
+}
+
+export interface Improvement {
+  /** The improved inside of the thinking section. Where it is not complete, the model goes on right after its last character. */
   readonly thinking: string;
   /** False where the thinking breaks off and the model shall go on thinking; true closes the section. */
   readonly complete: boolean;
+  readonly spent?: StudentSpending;
+}
+
+export interface ImproveInput extends CritiqueInput {
+  /** The critic's own, or the model's reflection. */
+  readonly feedback: string;
+}
+
+export interface IntegrateInput {
+  readonly question: string;
+  readonly answers: readonly string[];
 }
 
 export interface Critic {
+  /** Named in results. A critic that may write the answer into the thinking says so here. */
   readonly modelName: string;
-  critique(input: CritiqueInput, signal?: AbortSignal): Promise<Critique>;
-  integrate(
-    input: { readonly question: string; readonly answers: readonly string[] },
-    signal?: AbortSignal,
-  ): Promise<string>;
+  giveFeedback(input: CritiqueInput, signal?: AbortSignal): Promise<Feedback>;
+  improveThinking(input: ImproveInput, signal?: AbortSignal): Promise<Improvement>;
+  integrate(input: IntegrateInput, signal?: AbortSignal): Promise<string>;
 }
 
-/** Share of a thinking section that retrieval supports, in [0, 1]. Sees passages, never an answer key. */
+export interface ScoreInput extends CritiqueInput {
+  readonly answer: string;
+}
+
+/** How good a round is, in [0, 1]. Sees question, thinking, answer and what retrieval returned, never an answer key. */
+export type RoundScorer = (input: ScoreInput, signal?: AbortSignal) => number | Promise<number>;
+
+/** A scorer that looks at the thinking alone. */
 export type ThinkingScorer = (input: CritiqueInput) => number;
 
 /** The passages that a critic and a scorer judge a thinking section by. */
@@ -65,10 +92,11 @@ export async function createCritic(options: CriticOptions): Promise<Critic> {
   ]);
   return {
     modelName: feedbackAgent.modelName,
-    async critique(input, signal) {
-      const { feedback } = (await feedbackAgent.run(giveFeedbackPrompt(input).user, signal)).value;
-      const { value } = await improveAgent.run(improveThinkingPrompt({ ...input, feedback }).user, signal);
-      return { feedback, ...value };
+    async giveFeedback(input, signal) {
+      return (await feedbackAgent.run(giveFeedbackPrompt(input).user, signal)).value;
+    },
+    async improveThinking(input, signal) {
+      return (await improveAgent.run(improveThinkingPrompt(input).user, signal)).value;
     },
     async integrate(input, signal) {
       return (await integrateAgent.run(integrateAnswersPrompt(input).user, signal)).value.answer;
