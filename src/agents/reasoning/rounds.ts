@@ -43,10 +43,9 @@ export function mostVoted(
 }
 
 function firstOf(rounds: readonly ReasoningRound[], n: number): [ReasoningRound, ...ReasoningRound[]] {
+  if (rounds.length === 0) throw new Error("rounds: expected at least one, found none");
   if (!Number.isInteger(n) || n < 1) throw new Error(`n: expected a whole number of rounds from 1, found ${n}`);
-  const [first, ...others] = rounds.slice(0, n);
-  if (first === undefined) throw new Error("rounds: expected at least one, found none");
-  return [first, ...others];
+  return rounds.slice(0, n) as [ReasoningRound, ...ReasoningRound[]];
 }
 
 export const NO_COST: ReasoningCost = { modelCalls: 0, newTokens: 0, criticCalls: 0 };

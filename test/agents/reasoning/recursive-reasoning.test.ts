@@ -7,7 +7,16 @@ import { createCritic, type ScoreInput } from "../../../src/agents/reasoning/cri
 import type { ReasoningPlan, ReasoningRound } from "../../../src/agents/reasoning/reasoning-types.js";
 import { recursiveReason } from "../../../src/agents/reasoning/recursive-reasoning.js";
 import { scriptedStudent, smallStore } from "../scripted-student.js";
-import { closed, collect, noCritic, numbering, openingOf, scoreBy, scriptedCritic, settings } from "./scripted-critic.js";
+import {
+  closed,
+  collect,
+  noCritic,
+  numbering,
+  openingOf,
+  scoreBy,
+  scriptedCritic,
+  settings,
+} from "./scripted-critic.js";
 
 const plan: ReasoningPlan = { ...settings, question: "Why?" };
 
@@ -121,9 +130,7 @@ test("the answers are merged only where that is asked for and they differ", asyn
   const { result } = await collect(recursiveReason({ ...context, ...numbering() }, merging));
   expect(result).toMatchObject({ answer: "merged: answer 0 + answer 1", integrated: true, best: 2 });
   expect(result.cost.criticCalls).toBe(3);
-  const agreeing = scriptedStudent((prompt) =>
-    openingOf(prompt) === "" ? "<|thinking|>t0<|/thinking|>so" : "\nso",
-  );
+  const agreeing = scriptedStudent((prompt) => (openingOf(prompt) === "" ? "<|thinking|>t0<|/thinking|>so" : "\nso"));
   const same = await collect(recursiveReason({ ...context, ...agreeing }, merging));
   expect(same.result).toMatchObject({ answer: "so", integrated: false });
 });
