@@ -5,6 +5,7 @@ import type { Passage, PassageStore } from "../corpus/types.js";
 import { type CritiqueInput, giveFeedbackPrompt, improveThinkingPrompt, integrateAnswersPrompt } from "../prompts.js";
 import { createStructuredAgent } from "../structured-agent.js";
 import { sentences, support, supportedShare } from "../support.js";
+import { createDirectAgent } from "./direct-agent.js";
 
 /** What a critic drew from the student itself; absent where it drew nothing. */
 export interface StudentSpending {
@@ -80,15 +81,21 @@ export interface CriticOptions {
   readonly store?: PassageStore;
   readonly k?: number;
   readonly maxModelCalls?: number;
+  /** One model call a job instead of an agent: for models of this process and thousands of calls. Takes no store. */
+  readonly direct?: boolean;
 }
 
 export async function createCritic(options: CriticOptions): Promise<Critic> {
   const nothing = { question: "", thinking: "", passages: [], feedback: "", answers: [] };
-  const { store: _store, ...alone } = options;
+  const { store, direct = false, ...alone } = options;
+  if (direct && store !== undefined)
+    throw new Error("store: expected none for a direct critic, which cannot retrieve: leave out store or direct");
+  const create = direct ? createDirectAgent : createStructuredAgent;
+  const retrieving = { ...alone, ...(store && { store }) };
   const [feedbackAgent, improveAgent, integrateAgent] = await Promise.all([
-    createStructuredAgent({ ...options, system: giveFeedbackPrompt(nothing).system, schema: feedbackSchema }),
-    createStructuredAgent({ ...options, system: improveThinkingPrompt(nothing).system, schema: improvedSchema }),
-    createStructuredAgent({ ...alone, system: integrateAnswersPrompt(nothing).system, schema: integratedSchema }),
+    create({ ...retrieving, system: giveFeedbackPrompt(nothing).system, schema: feedbackSchema }),
+    create({ ...retrieving, system: improveThinkingPrompt(nothing).system, schema: improvedSchema }),
+    create({ ...alone, system: integrateAnswersPrompt(nothing).system, schema: integratedSchema }),
   ]);
   return {
     modelName: feedbackAgent.modelName,

@@ -213,7 +213,10 @@ test.each(["answer", "score", "feedback", "improved"])("an abort after the event
   const student = numbering();
   const critic = async () => scriptedCritic([closed("t1")]);
   const reasoning = recursiveReason({ ...student, store: await smallStore(), critic }, plan, stop.signal);
-  while ((await reasoning.next()).value?.kind !== kind);
+  for (let seen = ""; seen !== kind; ) {
+    const { value } = await reasoning.next();
+    seen = "kind" in value ? value.kind : kind;
+  }
   stop.abort(new Error("enough"));
   await expect(reasoning.next()).rejects.toThrow("enough");
   expect(student.prompts).toHaveLength(1);
