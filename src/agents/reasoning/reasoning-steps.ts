@@ -143,12 +143,12 @@ function improvedOpening(round: ReasoningRound, { thinking, complete }: Improvem
   return { kind: "improved", prefill, improved: { thinking: kept, complete } } as const satisfies Opening;
 }
 
-/** The same thinking, of a reply that closed it and came to its answer. */
+/** The same thinking, of a reply that came to its answer. */
 function changesNothing(
-  { thinking, section, answer }: ReasoningRound,
+  { thinking, answer }: ReasoningRound,
   improved: Pick<Improvement, "thinking" | "complete">,
 ): boolean {
-  return improved.complete && improved.thinking === thinking && section === "found" && answer !== "";
+  return improved.complete && improved.thinking === thinking && answer !== "";
 }
 
 async function integrate({ critic }: Run, state: ReasoningState, signal?: AbortSignal): Promise<Update> {
