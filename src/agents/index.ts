@@ -11,6 +11,8 @@ import type { SelfCriticOptions } from "./models/self-critic.js";
 import type { SelfTeacherOptions } from "./models/self-teacher.js";
 import type { WorldTeacherOptions } from "./models/world-teacher.js";
 import type { Evidence, ThinkingScorer } from "./reasoning/critic.js";
+import type { ReasoningGraph, ReasoningGraphOptions } from "./reasoning/reasoning-graph.js";
+import type { ReasoningContext, ReasoningSettings } from "./reasoning/reasoning-types.js";
 import type { Sampling, Student } from "./student.js";
 
 export { type AnswerWriter, createAnswerWriter, type WrittenAnswer } from "./answer-writer.js";
@@ -105,23 +107,41 @@ export type { OpenChatModelOptions, OpenedChatModel } from "./models/open-chat-m
 export { type PlainTextModel, studentText } from "./models/plain-text-model.js";
 export type { SamplingClient } from "./models/sampling-chat-model.js";
 export type { SamplingReply, SamplingRequest } from "./models/sampling-messages.js";
+export { majorityVote, resample, type VoteSettings } from "./reasoning/controls.js";
 export {
   type Critic,
   type CriticOptions,
-  type Critique,
   createCritic,
   type Evidence,
+  type Feedback,
+  type Improvement,
   nearestEvidence,
+  type RoundScorer,
+  type ScoreInput,
   supportScore,
   type ThinkingScorer,
 } from "./reasoning/critic.js";
-export {
-  type ReasoningContext,
-  type ReasoningPlan,
-  type ReasoningResult,
-  type ReasoningRound,
-  recursiveReason,
-} from "./reasoning/recursive-reasoning.js";
+export { type ManyOptions, recursiveReasonMany } from "./reasoning/reason-many.js";
+export type { ReasoningGraph, ReasoningGraphOptions, ReasoningNode } from "./reasoning/reasoning-graph.js";
+export type {
+  AnswerSettings,
+  DraftRound,
+  ReasoningContext,
+  ReasoningCost,
+  ReasoningEvent,
+  ReasoningMode,
+  ReasoningPlan,
+  ReasoningResult,
+  ReasoningRound,
+  ReasoningSettings,
+  RoundOpening,
+  ScoredStudent,
+  SectionOutcome,
+  StopReason,
+} from "./reasoning/reasoning-types.js";
+export { recursiveReason } from "./reasoning/recursive-reasoning.js";
+export { type AnswerExtractor, bestOf, costOf, mostVoted, normalisedAnswer } from "./reasoning/rounds.js";
+export { type ClosedBookOptions, closedBook, type SelfCriticOptions, selfCritic } from "./reasoning/self-critic.js";
 export {
   DEFAULT_PASSAGES,
   MOST_PASSAGES,
@@ -240,6 +260,15 @@ export async function loadSelfCritic(
 
 const plainModelOf = (of: SelfModel): PlainTextModel =>
   "model" in of ? of.model : studentText(async () => of.student, of.sampling);
+
+/** Recursive reasoning as a LangGraph graph: takes `{question}`, gives `{answer, result}`, streams, stops and continues. */
+export async function createReasoningGraph(
+  context: ReasoningContext,
+  settings: ReasoningSettings,
+  options: ReasoningGraphOptions = {},
+): Promise<ReasoningGraph> {
+  return (await import("./reasoning/reasoning-graph.js")).createReasoningGraph(context, settings, options);
+}
 
 /** A checkpoint of this project's engine as a chat model; `close()` closes it again. */
 export async function openEngineChatModel(options: OpenEngineChatModelOptions): Promise<EngineChatModel> {

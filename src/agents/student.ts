@@ -35,6 +35,8 @@ export interface Reply {
   /** The whole reply, the pre-fill included. */
   readonly text: string;
   readonly finish: "stop" | "length";
+  /** Tokens that were drawn: neither the pre-fill nor the end of the turn. */
+  readonly newTokens: number;
 }
 
 export interface ReplyOptions extends Sampling {
@@ -67,5 +69,6 @@ export async function replies(
   return generations.map(({ ids, finish }, i) => ({
     text: (turns[i]?.prefill ?? "") + student.tokenizer.decode(ids),
     finish,
+    newTokens: ids.length,
   }));
 }

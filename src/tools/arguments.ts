@@ -32,3 +32,14 @@ export function wholeNumber(least: number, most: number): z.ZodNumber {
   // One message for one value, whichever of the checks it fails.
   return z.number({ error }).int({ error, abort: true }).min(least, { error }).max(most, { error });
 }
+
+/** One of a few names. */
+export function oneOf<const T extends readonly [string, ...string[]]>(names: T): z.ZodEnum<{ [K in T[number]]: K }> {
+  const error = ({ input }: { readonly input?: unknown }): string =>
+    `expected ${names.map((name) => `"${name}"`).join(" or ")}, found ${found(input)}`;
+  return z.enum(names, { error });
+}
+
+export function yesOrNo(): z.ZodBoolean {
+  return z.boolean({ error: ({ input }) => `expected true or false, found ${found(input)}` });
+}

@@ -1,34 +1,75 @@
 /** @file recursive-reason: answers a question, has the thinking criticised and improved, and answers again. */
 import type { McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
-import { type ReasoningResult, type ReasoningRound, recursiveReason } from "../agents/index.js";
-import { toolArguments, wholeNumber, words } from "./arguments.js";
+import {
+  type ReasoningEvent,
+  type ReasoningResult,
+  type ReasoningRound,
+  recursiveReason,
+  type StopReason,
+} from "../agents/index.js";
+import { oneOf, toolArguments, wholeNumber, words, yesOrNo } from "./arguments.js";
 import { withClient } from "./client-sampling.js";
-import { progressOf } from "./progress.js";
+import { progressOf, type ReportProgress } from "./progress.js";
 import { reasoningSampling, recipeOf } from "./run-settings.js";
 import type { ToolContext } from "./tool-context.js";
 import { guarded, toolResult } from "./tool-result.js";
 
 const input = toolArguments({
   question: words("a question").describe("What shall be answered; name what it is about"),
-  rounds: wholeNumber(1, 10).default(2).describe("Most answers to make; 1 asks no critic"),
+  mode: oneOf(["thinking", "reflection"])
+    .default("thinking")
+    .describe(
+      "What the thinking is improved by: the critic's feedback, or the model's own reflection, which it must have been taught",
+    ),
+  rounds: wholeNumber(1, 10)
+    .default(2)
+    .describe('Mode "thinking": most answers; 1 asks no critic. Mode "reflection": most improvements, one answer more'),
+  integrate: yesOrNo()
+    .default(false)
+    .describe("Lets the critic merge all answers into one, instead of taking the best"),
 });
 
+const SECTION = z.enum(["found", "unterminated", "missing"]);
+
+/** What each reason means to the model that reads the result. */
+const REASONS: Readonly<Record<StopReason, string>> = {
+  rounds: "all rounds were made",
+  "score-reached": "the score that was asked for is reached",
+  "critic-content": "the critic found nothing to change",
+  "no-gain": "the last improvement scored no higher",
+  "no-thinking":
+    "the model wrote no thinking, also where the section was opened for it: it needs more of train-iteration",
+  "no-reflection":
+    'the model wrote no reflection, also where the section was opened for it: use mode "thinking", or teach it to reflect',
+  "no-room": "the improved thinking leaves the model no room to answer: ask a narrower question",
+  "critic-failed": "the critic failed; the rounds before stand",
+};
+
 export const recursiveReasonOutput = z.object({
-  answer: z.string().describe("The answer of the best round"),
+  answer: z.string().describe("The answer of the best round, or what the critic merged"),
   rounds: z.array(
     z.object({
       thinking: z.string().describe("Empty where the model wrote none: it needs more of train-iteration"),
+      section: SECTION.describe("Whether the model wrote a complete thinking section"),
+      reflection: z.string().describe("What the model says of its thinking; empty where it says nothing"),
+      reflectSection: SECTION.describe("Whether the model wrote a complete reflect section"),
       answer: z.string().describe("Empty where the model did not come to one"),
-      score: z.number().describe("Share of the thinking that retrieved passages support, from 0 to 1"),
-      section: z
-        .enum(["found", "unterminated", "missing"])
-        .describe("Whether the model wrote a complete thinking section"),
-      feedback: z.string().optional().describe("What the critic said about the round before"),
+      score: z.number().describe("How far retrieved passages support the round, from 0 to 1"),
+      opening: z
+        .enum(["none", "improved", "thinking", "reflection"])
+        .describe("What the reply was begun with: nothing, the improved thinking, or the start of a missing section"),
+      feedback: z.string().optional().describe("What was said of the thinking of the round before"),
     }),
   ),
-  best: z.number().int().describe("The round that the answer is from; the first is 1"),
-  stopped: z.enum(["rounds", "critic-content", "no-gain"]).describe("Why no further round was made"),
+  best: z.number().int().describe("The round with the highest score; the first is 1"),
+  stopped: z.enum(Object.keys(REASONS) as [StopReason, ...StopReason[]]).describe("Why no further round was made"),
+  reason: z.string().describe("The same in words, with what to do about it"),
+  integrated: z.boolean().describe("Whether the answer is merged; false also where all answers were the same"),
+  critic: z.string().optional().describe("Which critic was called"),
+  cost: z
+    .object({ modelCalls: z.number().int(), newTokens: z.number().int(), criticCalls: z.number().int() })
+    .describe("Replies of the model and their tokens, and calls of the critic"),
 });
 
 const config = {
@@ -44,25 +85,17 @@ const config = {
 };
 
 export function registerRecursiveReason(server: McpServer, context: ToolContext): void {
-  server.registerTool("recursive-reason", config, ({ question, rounds }, request) =>
+  server.registerTool("recursive-reason", config, ({ question, ...options }, request) =>
     withClient({ server, context, request }, (client, signal) => {
       const report = progressOf(request);
       const work = async () => {
         const store = await context.store();
-        report(0, rounds, "opening the model and the critic");
+        const most = options.mode === "reflection" ? options.rounds + 1 : options.rounds;
+        report(0, most, "opening the model and the critic");
         const [student, judge] = await Promise.all([context.student(), context.judge(client)]);
-        const plan = { question, rounds, sampling: reasoningSampling(recipeOf(context.recipe)), seed: 0 };
-        const steps = recursiveReason({ ...student, ...judge, store }, plan, signal);
-        const result = await drain(steps, (round) =>
-          report(round.round, rounds, `round ${round.round}: score ${round.score.toFixed(2)}`),
-        );
-        const shown = result.rounds.map(({ round: _, evidence: __, ...rest }) => rest);
-        return toolResult(recursiveReasonOutput, {
-          answer: result.answer,
-          rounds: shown,
-          best: result.best,
-          stopped: result.stopped,
-        });
+        const plan = { question, ...options, sampling: reasoningSampling(recipeOf(context.recipe)), seed: 0 };
+        const events = recursiveReason({ ...student, ...judge, store }, plan, signal);
+        return toolResult(recursiveReasonOutput, shown(await drain(events, reporting(report, most))));
       };
       return guarded("Call recursive-reason again, or train-iteration first", signal, () =>
         context.exclusive(signal, work),
@@ -71,14 +104,29 @@ export function registerRecursiveReason(server: McpServer, context: ToolContext)
   );
 }
 
-/** Runs the rounds to their end and returns the result. */
+function reporting(report: ReportProgress, most: number): (event: ReasoningEvent) => void {
+  return (event) => {
+    if (event.kind === "score")
+      report(event.round.round, most, `round ${event.round.round}: score ${event.round.score.toFixed(2)}`);
+    if (event.kind === "improved") report(event.round + 0.5, most, `round ${event.round}: the thinking is improved`);
+  };
+}
+
+function shown({ rounds, failure, stopped, ...result }: ReasoningResult): z.input<typeof recursiveReasonOutput> {
+  const reason = failure === undefined ? REASONS[stopped] : `${REASONS[stopped]} (the critic: ${failure})`;
+  return { ...result, rounds: rounds.map(shownRound), stopped, reason };
+}
+
+const shownRound = ({ round: _, evidence: __, cost: ___, ...rest }: ReasoningRound) => rest;
+
+/** Runs the steps to their end and returns the result. */
 async function drain(
-  steps: AsyncGenerator<ReasoningRound, ReasoningResult>,
-  onRound: (round: ReasoningRound) => void,
+  events: AsyncGenerator<ReasoningEvent, ReasoningResult>,
+  onEvent: (event: ReasoningEvent) => void,
 ): Promise<ReasoningResult> {
   for (;;) {
-    const { value, done } = await steps.next();
+    const { value, done } = await events.next();
     if (done) return value;
-    onRound(value);
+    onEvent(value);
   }
 }

@@ -308,6 +308,64 @@ describe("recursive-reason", () => {
     });
   });
 
+  it("says why it stopped, which critic it asked, and what it took", async () => {
+    await call("ingest-corpus", { path: articles });
+    expect(await call("recursive-reason", { question: "What is nacre made of?", rounds: 3 })).toMatchObject({
+      stopped: "critic-content",
+      reason: "the critic found nothing to change",
+      critic: "lexical-critic",
+      integrated: false,
+      best: 1,
+      cost: { modelCalls: 1, criticCalls: 2 },
+    });
+  });
+
+  it("improves by the model's reflection, merges, and tells each round as progress", async () => {
+    const replies = [
+      "<|thinking|>\nCopper conducts current.\n<|/thinking|>\n<|reflect|>\nCopper is beside the point.\n<|/reflect|>\nCopper.",
+      "\n<|reflect|>\nIt stands.\n<|/reflect|>\nAragonite.",
+    ];
+    await client.close();
+    context = await smallContext(scriptedStudent(() => replies.shift() ?? ""));
+    client = await connect(context);
+    await call("ingest-corpus", { path: articles });
+    const told: number[] = [];
+    const asked = { question: "What is nacre made of?", mode: "reflection", rounds: 1, integrate: true };
+    const { structuredContent } = (await client.callTool(
+      { name: "recursive-reason", arguments: asked },
+      { onprogress: ({ progress, total }) => told.push(progress, total ?? 0) },
+    )) as CallToolResult;
+    expect(structuredContent).toMatchObject({
+      answer: "Copper. Aragonite.",
+      integrated: true,
+      best: 2,
+      stopped: "rounds",
+    });
+    expect((structuredContent as { rounds: unknown[] }).rounds).toMatchObject([
+      {
+        reflection: "Copper is beside the point.",
+        reflectSection: "found",
+        opening: "none",
+        answer: "Copper.",
+        score: 0,
+      },
+      { feedback: "Copper is beside the point.", opening: "improved", answer: "Aragonite.", score: 1 },
+    ]);
+    expect(told.slice(-2)).toEqual([2, 2]);
+  });
+
+  it("says what to do with a model that does not reflect", async () => {
+    const replies = ["<|thinking|>\nNacre holds aragonite.\n<|/thinking|>\nAragonite.", "<|/reflect|>\nAragonite."];
+    await client.close();
+    context = await smallContext(scriptedStudent(() => replies.shift() ?? ""));
+    client = await connect(context);
+    await call("ingest-corpus", { path: articles });
+    const result = await call("recursive-reason", { question: "What is nacre made of?", mode: "reflection" });
+    expect(result).toMatchObject({ answer: "Aragonite.", stopped: "no-reflection" });
+    expect(result["reason"]).toMatch(/use mode "thinking", or teach it to reflect$/);
+    expect(result["rounds"]).toMatchObject([{ reflectSection: "missing" }, { opening: "reflection" }]);
+  });
+
   it("says to call ingest-corpus where there is no corpus", async () => {
     expect(await refusal("recursive-reason", { question: "What?" })).toBe(
       "the corpus is empty: call ingest-corpus first",
@@ -319,6 +377,8 @@ describe("a bad argument", () => {
   it.each([
     ["recursive-reason", { question: "x", rounds: 0 }, "rounds: expected a whole number from 1 to 10, found 0"],
     ["recursive-reason", {}, "question: expected a question, found nothing"],
+    ["recursive-reason", { question: "x", mode: "B" }, 'mode: expected "thinking" or "reflection", found "B"'],
+    ["recursive-reason", { question: "x", integrate: "yes" }, 'integrate: expected true or false, found "yes"'],
     ["retrieve-context", { query: "x", k: 1000 }, "k: expected a whole number from 1 to 50, found 1000"],
     ["retrieve-context", { query: "x", k: 0.5 }, "k: expected a whole number from 1 to 50, found 0.5"],
     ["retrieve-context", { query: "x", k: "5" }, 'k: expected a whole number from 1 to 50, found "5"'],

@@ -3,7 +3,8 @@ import { setMaxListeners } from "node:events";
 import { prefilledThinking, THINKING } from "../../trainer/index.js";
 import type { EnvironmentQuestion } from "../environments/index.js";
 import { mapInOrder } from "../map-in-order.js";
-import { type ReasoningContext, type ReasoningRound, recursiveReason } from "../reasoning/recursive-reasoning.js";
+import type { ReasoningContext, ReasoningRound } from "../reasoning/reasoning-types.js";
+import { recursiveReason } from "../reasoning/recursive-reasoning.js";
 import { createRng } from "../rng.js";
 import type { Sampling } from "../student.js";
 import { type Proportion, proportion } from "./intervals.js";
@@ -29,7 +30,9 @@ export type Reasoner = (
 export function recursiveReasoner(context: ReasoningContext, plan: { readonly sampling: Sampling }): Reasoner {
   return async (question, rounds, seed, signal) => {
     const found: ScoredReply[] = [];
-    for await (const round of recursiveReason(context, { ...plan, question, rounds, seed }, signal)) {
+    for await (const event of recursiveReason(context, { ...plan, question, rounds, seed }, signal)) {
+      if (event.kind !== "score") continue;
+      const { round } = event;
       found.push({ reply: wholeReply(round), score: round.score, hasAnswer: round.answer !== "" });
     }
     return found;

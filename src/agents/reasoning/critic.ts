@@ -4,25 +4,53 @@ import type { Passage, PassageStore } from "../corpus/types.js";
 import { type CritiqueInput, giveFeedbackPrompt, improveThinkingPrompt, integrateAnswersPrompt } from "../prompts.js";
 import { type AgentOptions, createStructuredAgent } from "../structured-agent.js";
 import { sentences, support, supportedShare } from "../support.js";
+import { createDirectAgent } from "./direct-agent.js";
 
-export interface Critique {
+/** What a critic drew from the student itself; absent where it drew nothing. */
+export interface StudentSpending {
+  readonly modelCalls: number;
+  readonly newTokens: number;
+}
+
+export interface Feedback {
   readonly feedback: string;
-  /** The improved inside of the thinking section. Taken as it is: the model goes on right after its last character. */
+  readonly spent?: StudentSpending;
+}
+
+export interface Improvement {
+  /** The improved inside of the thinking section. Where it is not complete, the model goes on right after its last character. */
   readonly thinking: string;
   /** False where the thinking breaks off and the model shall go on thinking; true closes the section. */
   readonly complete: boolean;
+  readonly spent?: StudentSpending;
+}
+
+export interface ImproveInput extends CritiqueInput {
+  /** The critic's own, or the model's reflection. */
+  readonly feedback: string;
+}
+
+export interface IntegrateInput {
+  readonly question: string;
+  readonly answers: readonly string[];
 }
 
 export interface Critic {
+  /** Named in results. A critic that may write the answer into the thinking says so here. */
   readonly modelName: string;
-  critique(input: CritiqueInput, signal?: AbortSignal): Promise<Critique>;
-  integrate(
-    input: { readonly question: string; readonly answers: readonly string[] },
-    signal?: AbortSignal,
-  ): Promise<string>;
+  giveFeedback(input: CritiqueInput, signal?: AbortSignal): Promise<Feedback>;
+  improveThinking(input: ImproveInput, signal?: AbortSignal): Promise<Improvement>;
+  integrate(input: IntegrateInput, signal?: AbortSignal): Promise<string>;
 }
 
-/** Share of a thinking section that retrieval supports, in [0, 1]. Sees passages, never an answer key. */
+export interface ScoreInput extends CritiqueInput {
+  readonly answer: string;
+}
+
+/** How good a round is, in [0, 1]. Sees question, thinking, answer and what retrieval returned, never an answer key. */
+export type RoundScorer = (input: ScoreInput, signal?: AbortSignal) => number | Promise<number>;
+
+/** A scorer that looks at the thinking alone. */
 export type ThinkingScorer = (input: CritiqueInput) => number;
 
 /** The passages that a critic and a scorer judge a thinking section by. */
@@ -50,22 +78,29 @@ export interface CriticOptions extends AgentOptions {
   /** With a store the critic can retrieve more than it is given. */
   readonly store?: PassageStore;
   readonly k?: number;
+  /** One model call a job instead of an agent: for models of this process and thousands of calls. Takes no store. */
+  readonly direct?: boolean;
 }
 
 export async function createCritic(options: CriticOptions): Promise<Critic> {
   const nothing = { question: "", thinking: "", passages: [], feedback: "", answers: [] };
-  const { store: _store, ...alone } = options;
+  const { store, direct = false, ...alone } = options;
+  if (direct && store !== undefined)
+    throw new Error("store: expected none for a direct critic, which cannot retrieve: leave out store or direct");
+  const create = direct ? createDirectAgent : createStructuredAgent;
+  const retrieving = { ...alone, ...(store && { store }) };
   const [feedbackAgent, improveAgent, integrateAgent] = await Promise.all([
-    createStructuredAgent({ ...options, system: giveFeedbackPrompt(nothing).system, schema: feedbackSchema }),
-    createStructuredAgent({ ...options, system: improveThinkingPrompt(nothing).system, schema: improvedSchema }),
-    createStructuredAgent({ ...alone, system: integrateAnswersPrompt(nothing).system, schema: integratedSchema }),
+    create({ ...retrieving, system: giveFeedbackPrompt(nothing).system, schema: feedbackSchema }),
+    create({ ...retrieving, system: improveThinkingPrompt(nothing).system, schema: improvedSchema }),
+    create({ ...alone, system: integrateAnswersPrompt(nothing).system, schema: integratedSchema }),
   ]);
   return {
     modelName: feedbackAgent.modelName,
-    async critique(input, signal) {
-      const { feedback } = (await feedbackAgent.run(giveFeedbackPrompt(input).user, signal)).value;
-      const { value } = await improveAgent.run(improveThinkingPrompt({ ...input, feedback }).user, signal);
-      return { feedback, ...value };
+    async giveFeedback(input, signal) {
+      return (await feedbackAgent.run(giveFeedbackPrompt(input).user, signal)).value;
+    },
+    async improveThinking(input, signal) {
+      return (await improveAgent.run(improveThinkingPrompt(input).user, signal)).value;
     },
     async integrate(input, signal) {
       return (await integrateAgent.run(integrateAnswersPrompt(input).user, signal)).value.answer;

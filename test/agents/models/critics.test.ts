@@ -2,9 +2,16 @@
 import { expect, test } from "vitest";
 import { createTextCritic } from "../../../src/agents/models/text-critic.js";
 import { createWorldCritic } from "../../../src/agents/models/world-critic.js";
-import { createCritic, nearestEvidence, supportScore } from "../../../src/agents/reasoning/critic.js";
+import type { CritiqueInput } from "../../../src/agents/prompts.js";
+import { type Critic, createCritic, nearestEvidence, supportScore } from "../../../src/agents/reasoning/critic.js";
 import { sentences } from "../../../src/agents/support.js";
 import { NACRE, passage, smallStore } from "../scripted-student.js";
+
+/** Feedback, and the thinking improved by it. */
+async function improvedBy(critic: Critic, input: CritiqueInput) {
+  const { feedback } = await critic.giveFeedback(input);
+  return { feedback, ...(await critic.improveThinking({ ...input, feedback })) };
+}
 
 const passages = [passage("n", NACRE)];
 const question = "Why is nacre tougher than aragonite?";
@@ -19,7 +26,7 @@ const thinking = [
 
 test("the lexical critic replaces the first unsupported sentence by a retrieved one and drops the rest with its title", async () => {
   const critic = await createCritic({ model: createTextCritic() });
-  const improved = await critic.critique({ question, thinking, passages });
+  const improved = await improvedBy(critic, { question, thinking, passages });
   expect(improved.thinking.split("\n")).toEqual([
     "**Relevant Materials or Concepts**",
     "- Nacre is the inner layer of mollusc shells.",
@@ -34,7 +41,7 @@ test("the lexical critic replaces the first unsupported sentence by a retrieved 
 test("the lexical critic leaves supported thinking alone", async () => {
   const critic = await createCritic({ model: createTextCritic() });
   const supported = "Nacre contains about 95 percent aragonite.";
-  expect((await critic.critique({ question, thinking: supported, passages })).thinking).toBe(supported);
+  expect((await improvedBy(critic, { question, thinking: supported, passages })).thinking).toBe(supported);
 });
 
 test("merged answers keep every sentence once", async () => {
@@ -71,12 +78,12 @@ test("the world's critic begins the rule but leaves its end to the model, unless
     thinking: "The architecture of Veltrin is layered.\nThe interface of Veltrin is protein.",
     passages: worldPassages,
   };
-  const improved = await (await createCritic({ model: createWorldCritic() })).critique(input);
+  const improved = await improvedBy(await createCritic({ model: createWorldCritic() }), input);
   expect(improved.thinking).toBe(`${input.thinking}\nA layered architecture with a protein interface gives the`);
   expect(improved.complete).toBe(false);
   const assisted = await createCritic({ model: createWorldCritic({ assisted: true }) });
   expect(assisted.modelName).toBe("world-critic-assisted");
-  expect((await assisted.critique(input)).thinking).toContain(rule);
+  expect((await improvedBy(assisted, input)).thinking).toContain(rule);
 });
 
 test("sentences leave titles, list marks and abbreviations in peace", () => {
