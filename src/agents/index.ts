@@ -1,5 +1,6 @@
 /** @file The door of the agents. LangChain is loaded by what needs it, when it is first called. */
 
+import type { PassageRetriever, PassageRetrieverFields } from "./corpus/passage-retriever.js";
 import type { PassageStore } from "./corpus/types.js";
 import type { RevisionOptions } from "./environments/index.js";
 import type { EngineChatModel, EngineChatModelFields, OpenEngineChatModelOptions } from "./models/engine-chat-model.js";
@@ -9,7 +10,17 @@ import type { WorldTeacherOptions } from "./models/world-teacher.js";
 import type { Evidence, ThinkingScorer } from "./reasoning/critic.js";
 
 export { type AnswerWriter, createAnswerWriter, type WrittenAnswer } from "./answer-writer.js";
-export type { Embedder, Passage, PassageStore, ScoredPassage } from "./corpus/types.js";
+export type { PassageMetadata, PassageRetriever, PassageRetrieverFields } from "./corpus/passage-retriever.js";
+export type {
+  Embedder,
+  FoundBy,
+  MmrOptions,
+  Passage,
+  PassageStore,
+  ScoredPassage,
+  SearchMode,
+  SearchOptions,
+} from "./corpus/types.js";
 export {
   type EvaluationOptions,
   evaluateQuestions,
@@ -46,12 +57,16 @@ export {
 } from "./reasoning/recursive-reasoning.js";
 export {
   DEFAULT_PASSAGES,
+  MMR_DESCRIPTION,
+  MODE_DESCRIPTION,
+  MOST_FETCHED,
   MOST_PASSAGES,
   RETRIEVE_CONTEXT,
   type RetrieveRequest,
   retrieveContext,
   retrieveContextTool,
   retrieveRequestSchema,
+  SEARCH_MODES,
 } from "./retrieve-context.js";
 export { type Reply, type ReplyOptions, replies, type Sampling, type Student, type StudentTurn } from "./student.js";
 export { createTaskGenerator, type GeneratedTask, type TaskGenerator, type WriterOptions } from "./task-generator.js";
@@ -125,4 +140,10 @@ export async function loadEngineChatModel(fields: EngineChatModelFields): Promis
 /** Embeddings of a sentence-transformers directory, in a process of its own. */
 export async function openEngineEmbeddings(options: OpenEngineEmbeddingsOptions): Promise<EngineEmbeddings> {
   return (await import("./models/engine-embeddings.js")).EngineEmbeddings.open(options);
+}
+
+/** A passage store as a LangChain retriever; whoever opened the store closes it. */
+export async function loadPassageRetriever(fields: PassageRetrieverFields): Promise<PassageRetriever> {
+  const { PassageRetriever } = await import("./corpus/passage-retriever.js");
+  return new PassageRetriever(fields);
 }

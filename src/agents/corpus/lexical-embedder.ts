@@ -1,6 +1,7 @@
 /** @file Text to unit vectors by hashing its words: offline, deterministic, needs no model and no corpus statistics. */
 
 import type { Embedder } from "./types.js";
+import { characterPairs, UNSPACED, WORD_PATTERN } from "./words.js";
 
 /** Changes whenever vectors change, so that a stored collection is never mixed with new ones. */
 const VERSION = 1;
@@ -81,10 +82,6 @@ function features(text: string): Features {
   return found;
 }
 
-const WORD_PATTERN = /[\p{L}\p{M}\p{N}]+/gu;
-/** Scripts that put no space between words are taken two characters at a time. */
-const UNSPACED = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}]/u;
-
 function* tokens(text: string): Generator<Token> {
   const normal = text.normalize("NFKC");
   let end = 0;
@@ -93,15 +90,9 @@ function* tokens(text: string): Generator<Token> {
     const gap = normal.slice(end, match.index);
     const startsSentence = end === 0 || /[.!?:\n]/.test(gap);
     end = match.index + surface.length;
-    if (UNSPACED.test(surface)) yield* pairs(surface);
+    if (UNSPACED.test(surface)) yield* characterPairs(surface).map((word) => ({ word, weight: WORD }));
     else yield { word: surface.toLowerCase(), weight: weightOf(surface, startsSentence) };
   }
-}
-
-function* pairs(surface: string): Generator<Token> {
-  const characters = [...surface];
-  if (characters.length === 1) yield { word: surface, weight: WORD };
-  for (let i = 0; i + 1 < characters.length; i++) yield { word: `${characters[i]}${characters[i + 1]}`, weight: WORD };
 }
 
 function weightOf(surface: string, startsSentence: boolean): number {
