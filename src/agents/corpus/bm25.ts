@@ -4,7 +4,7 @@
  */
 
 import { BestList, type Ranked } from "./best-list.js";
-import { wordsOf } from "./words.js";
+import { tokens } from "./words.js";
 
 /** How soon further occurrences of a word stop counting. */
 const K1 = 1.2;
@@ -70,13 +70,13 @@ export class Bm25Index {
   }
 
   /**
-   * At most `n` passages that share a word with the text, best first, equal ones by id.
-   * Σ idf(w) · tf · (k1 + 1) / (tf + k1 · (1 − b + b · length / mean length)), a word of the text as often as it stands there.
+   * At most `n` passages that hold a word of the query, best first, equal ones by id. The query says how often each word counts.
+   * Σ times(w) · idf(w) · tf · (k1 + 1) / (tf + k1 · (1 − b + b · length / mean length))
    */
-  rank(text: string, n: number): readonly Ranked[] {
+  rank(query: ReadonlyMap<string, number>, n: number): readonly Ranked[] {
     const scores = new Map<number, number>();
     const meanLength = this.totalLength / Math.max(1, this.size);
-    for (const [word, times] of counted(wordsOf(text))) {
+    for (const [word, times] of query) {
       const posting = this.postings.get(word);
       if (posting === undefined) continue;
       const weight = times * this.idf(posting.live) * (K1 + 1);
@@ -109,8 +109,20 @@ export class Bm25Index {
   }
 }
 
+const wordsOf = (text: string): string[] => Array.from(tokens(text), ({ word }) => word);
+
 function counted(words: readonly string[]): Map<string, number> {
   const counts = new Map<string, number>();
   for (const word of words) counts.set(word, (counts.get(word) ?? 0) + 1);
   return counts;
+}
+
+/**
+ * The words of a question, each as often as it stands there, times what it tells: in few passages the idf of a name hardly
+ * exceeds that of a frequent term, and a question that names something is about that.
+ */
+export function weighedWords(text: string): Map<string, number> {
+  const times = new Map<string, number>();
+  for (const { word, weight } of tokens(text)) times.set(word, (times.get(word) ?? 0) + weight);
+  return times;
 }

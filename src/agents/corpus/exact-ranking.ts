@@ -1,5 +1,6 @@
 /** @file The nearest passages by exact cosine similarity, over all of them or, above a limit, over the union of candidates. */
 
+import { weighedWords } from "./bm25.js";
 import type { PassageTable } from "./passage-table.js";
 import type { ScoredPassage } from "./types.js";
 
@@ -41,6 +42,6 @@ export async function rankPassages(
   const wanted = Math.max(CANDIDATES, 10 * k);
   const found = await Promise.all(sources.map((source) => source(query, wanted, signal)));
   signal?.throwIfAborted();
-  const sharing = table.words().rank(query.text, wanted);
+  const sharing = table.words().rank(weighedWords(query.text), wanted);
   return table.rank(query.vector, k, [...sharing.map(({ id }) => id), ...found.flat()]);
 }

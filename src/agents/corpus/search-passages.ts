@@ -1,5 +1,6 @@
 /** @file Search over a table of passages: by meaning, by words, or by both; the nearest, or such as also differ. */
 
+import { weighedWords } from "./bm25.js";
 import { checkRanking, type Query, type RankOptions, rankPassages } from "./exact-ranking.js";
 import { maximalMarginalRelevance } from "./maximal-marginal-relevance.js";
 import type { PassageTable } from "./passage-table.js";
@@ -41,7 +42,7 @@ const SEARCH: Readonly<
     return new Map(near.map(({ id }, i) => [id, { mode: "dense", denseRank: i + 1 }]));
   },
   lexical: async (table, query, wanted) => {
-    const sharing = table.words().rank(query.text, wanted);
+    const sharing = table.words().rank(weighedWords(query.text), wanted);
     return new Map(sharing.map(({ id, score }, i) => [id, { mode: "lexical", lexicalRank: i + 1, bm25: score }]));
   },
   hybrid: async (table, query, wanted, options) => {

@@ -21,7 +21,13 @@ const documents = Array.from({ length: 12 }, (_, i) => ({
 
 test("what was added is there after reopening, with the same scores, and adding it again adds nothing", async () => {
   const store = await open();
-  expect(await ingestDocuments(documents, store)).toEqual({ documents: 12, passages: 12, added: 12 });
+  expect(await ingestDocuments(documents, store)).toEqual({
+    documents: 12,
+    passages: 12,
+    added: 12,
+    removed: 0,
+    unchanged: 0,
+  });
   const before = await store.query("What is M7x?", 5);
   await store.close();
   const again = await open();

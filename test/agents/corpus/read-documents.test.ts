@@ -59,12 +59,12 @@ test("a missing path says what to give", async () => {
 
 test("a folder without a readable file says which kinds are read", async () => {
   put({ "image.png": "x" });
-  await expect(readDocuments(folder)).rejects.toThrow(/no readable file .*\.md, \.markdown, \.txt, \.jsonl/);
+  await expect(readDocuments(folder)).rejects.toThrow(/no readable file .*\.md, \.markdown, \.txt, \.html, \.htm, \.pdf, \.jsonl/);
 });
 
 test("a file of another kind is refused by name", async () => {
-  put({ "paper.pdf": "x" });
-  await expect(readDocuments(join(folder, "paper.pdf"))).rejects.toThrow(/paper\.pdf is not a kind of file/);
+  put({ "paper.docx": "x" });
+  await expect(readDocuments(join(folder, "paper.docx"))).rejects.toThrow(/paper\.docx is not a kind of file/);
 });
 
 test("files without text are an empty corpus", async () => {
