@@ -35,13 +35,23 @@ export async function rankPassages(
   table: PassageTable,
   query: Query,
   k: number,
-  { sources = [], exactLimit = EXACT_LIMIT, signal }: RankOptions = {},
+  options: RankOptions = {},
 ): Promise<ScoredPassage[]> {
   checkRanking(table, k);
-  if (table.size <= exactLimit) return table.rank(query.vector, k);
+  return table.rank(query.vector, k, await candidates(table, query, k, options));
+}
+
+/** Among which passages the k nearest are looked for; undefined where all of them are. */
+export async function candidates(
+  table: PassageTable,
+  query: Query,
+  k: number,
+  { sources = [], exactLimit = EXACT_LIMIT, signal }: RankOptions,
+): Promise<readonly string[] | undefined> {
+  if (table.size <= exactLimit) return undefined;
   const wanted = Math.max(CANDIDATES, 10 * k);
   const found = await Promise.all(sources.map((source) => source(query, wanted, signal)));
   signal?.throwIfAborted();
   const sharing = table.words().rank(weighedWords(query.text), wanted);
-  return table.rank(query.vector, k, [...sharing.map(({ id }) => id), ...found.flat()]);
+  return [...sharing.map(({ id }) => id), ...found.flat()];
 }

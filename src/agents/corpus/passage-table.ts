@@ -1,6 +1,6 @@
 /** @file Passages, their vectors and their words in memory, ranked exactly; equal scores by passage id. */
 
-import { BestList } from "./best-list.js";
+import { BestList, type Ranked } from "./best-list.js";
 import { Bm25Index } from "./bm25.js";
 import type { Passage, ScoredPassage } from "./types.js";
 
@@ -98,12 +98,15 @@ export class PassageTable {
 
   /** The k nearest, exactly, over all passages or over those named in `among`. */
   rank(query: Float32Array, k: number, among?: Iterable<string>): ScoredPassage[] {
+    return this.nearest(query, k, among).map(({ id, score }) => ({ ...(this.get(id) as Passage), score }));
+  }
+
+  /** As `rank`, without the passages themselves. */
+  nearest(query: Float32Array, k: number, among?: Iterable<string>): readonly Ranked[] {
     const terms = nonZero(query);
     const best = new BestList(k);
-    for (const row of this.rowsOf(among)) {
-      best.offer((this.passages[row] as Passage).id, this.similarity(terms, row));
-    }
-    return best.list().map(({ id, score }) => ({ ...(this.get(id) as Passage), score: inRange(score) }));
+    for (const row of this.rowsOf(among)) best.offer((this.passages[row] as Passage).id, this.similarity(terms, row));
+    return best.list().map(({ id, score }) => ({ id, score: Math.max(-1, Math.min(1, score)) }));
   }
 
   private rowsOf(among?: Iterable<string>): Iterable<number> {
@@ -134,5 +137,3 @@ function nonZero(vector: Float32Array): SparseVector {
   const places = [...vector.keys()].filter((i) => vector[i] !== 0);
   return { places: Int32Array.from(places), values: Float64Array.from(places, (i) => vector[i]!) };
 }
-
-const inRange = (similarity: number): number => Math.max(-1, Math.min(1, similarity));

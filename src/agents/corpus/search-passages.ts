@@ -1,7 +1,8 @@
 /** @file Search over a table of passages: by meaning, by words, or by both; the nearest, or such as also differ. */
 
+import type { Ranked } from "./best-list.js";
 import { weighedWords } from "./bm25.js";
-import { checkRanking, type Query, type RankOptions, rankPassages } from "./exact-ranking.js";
+import { candidates, checkRanking, type Query, type RankOptions } from "./exact-ranking.js";
 import { maximalMarginalRelevance } from "./maximal-marginal-relevance.js";
 import type { PassageTable } from "./passage-table.js";
 import { reciprocalRankFusion } from "./reciprocal-rank-fusion.js";
@@ -14,8 +15,6 @@ const DEFAULT_LAMBDA = 0.5;
 const FETCHED_PER_PASSAGE = 4;
 const LEAST_FETCHED = 20;
 
-type Found = ReadonlyMap<string, FoundBy>;
-
 /** Throws where the table is empty or an option is out of range. Lexical search gives only passages that share a word. */
 export async function searchPassages(
   table: PassageTable,
@@ -26,37 +25,57 @@ export async function searchPassages(
   checkRanking(table, k);
   if (mmr !== undefined) checkMmr(mmr, k);
   const wanted = mmr === undefined ? k : (mmr.fetchK ?? Math.max(LEAST_FETCHED, FETCHED_PER_PASSAGE * k));
-  const found = await SEARCH[mode](table, query, wanted, options);
-  const ids = [...found.keys()].slice(0, wanted);
+  const rankings = await rankingsOf(
+    table,
+    query,
+    mode,
+    mode === "hybrid" ? Math.max(FUSED_DEPTH, wanted) : wanted,
+    options,
+  );
+  const { dense, lexical } = rankings;
+  const fused = mode === "hybrid" ? reciprocalRankFusion([idsOf(dense), idsOf(lexical)]) : undefined;
+  const ids = idsOf(fused ?? (mode === "dense" ? dense : lexical)).slice(0, wanted);
   const scored = new Map(table.rank(query.vector, Math.max(1, ids.length), ids).map((p) => [p.id, p]));
   const chosen = mmr === undefined ? ids : different(table, ids, scored, k, mmr);
-  return chosen.map((id) => ({ ...(scored.get(id) as ScoredPassage), found: found.get(id) as FoundBy }));
+  return chosen.map((id) => ({
+    ...(scored.get(id) as ScoredPassage),
+    found: foundBy(id, mode, rankings, fused?.find((entry) => entry.id === id)?.score),
+  }));
 }
 
-/** By mode: at least `wanted` ids, best first, where there are so many, with how each was found. */
-const SEARCH: Readonly<
-  Record<SearchMode, (table: PassageTable, query: Query, wanted: number, options: RankOptions) => Promise<Found>>
-> = {
-  dense: async (table, query, wanted, options) => {
-    const near = await rankPassages(table, query, wanted, options);
-    return new Map(near.map(({ id }, i) => [id, { mode: "dense", denseRank: i + 1 }]));
-  },
-  lexical: async (table, query, wanted) => {
-    const sharing = table.words().rank(weighedWords(query.text), wanted);
-    return new Map(sharing.map(({ id, score }, i) => [id, { mode: "lexical", lexicalRank: i + 1, bm25: score }]));
-  },
-  hybrid: async (table, query, wanted, options) => {
-    const depth = Math.max(FUSED_DEPTH, wanted);
-    const [dense, lexical] = [
-      await SEARCH.dense(table, query, depth, options),
-      await SEARCH.lexical(table, query, depth, options),
-    ];
-    const fused = reciprocalRankFusion([[...dense.keys()], [...lexical.keys()]]);
-    return new Map(
-      fused.map(({ id, score }) => [id, { ...dense.get(id), ...lexical.get(id), mode: "hybrid", fused: score }]),
-    );
-  },
-};
+interface Rankings {
+  readonly dense: readonly Ranked[];
+  readonly lexical: readonly Ranked[];
+}
+
+/** Those that the mode needs, best first, of at most `depth` passages; the other one is empty. */
+async function rankingsOf(
+  table: PassageTable,
+  query: Query,
+  mode: SearchMode,
+  depth: number,
+  options: RankOptions,
+): Promise<Rankings> {
+  const among = mode === "lexical" ? [] : await candidates(table, query, depth, options);
+  return {
+    dense: mode === "lexical" ? [] : table.nearest(query.vector, depth, among),
+    lexical: mode === "dense" ? [] : table.words().rank(weighedWords(query.text), depth),
+  };
+}
+
+function foundBy(id: string, mode: SearchMode, { dense, lexical }: Rankings, fused: number | undefined): FoundBy {
+  const isIt = (entry: Ranked) => entry.id === id;
+  const [denseAt, lexicalAt] = [dense.findIndex(isIt), lexical.findIndex(isIt)];
+  const bm25 = lexical[lexicalAt]?.score;
+  return {
+    mode,
+    ...(denseAt >= 0 && { denseRank: denseAt + 1 }),
+    ...(bm25 !== undefined && { lexicalRank: lexicalAt + 1, bm25 }),
+    ...(fused !== undefined && { fused }),
+  };
+}
+
+const idsOf = (ranking: readonly Ranked[]): string[] => ranking.map(({ id }) => id);
 
 /** Relevance is the cosine similarity in every mode: fused scores lie too close together to be weighed against a similarity. */
 function different(
@@ -66,12 +85,12 @@ function different(
   k: number,
   { lambda = DEFAULT_LAMBDA }: MmrOptions,
 ): string[] {
-  const candidates = ids.map((id) => ({
+  const fitting = ids.map((id) => ({
     id,
     vector: table.vectorOf(id) ?? new Float32Array(table.dimensions),
     relevance: scored.get(id)?.score ?? 0,
   }));
-  return maximalMarginalRelevance(candidates, k, lambda);
+  return maximalMarginalRelevance(fitting, k, lambda);
 }
 
 function checkMmr({ lambda = DEFAULT_LAMBDA, fetchK }: MmrOptions, k: number): void {

@@ -59,7 +59,9 @@ test("a missing path says what to give", async () => {
 
 test("a folder without a readable file says which kinds are read", async () => {
   put({ "image.png": "x" });
-  await expect(readDocuments(folder)).rejects.toThrow(/no readable file .*\.md, \.markdown, \.txt, \.html, \.htm, \.pdf, \.jsonl/);
+  await expect(readDocuments(folder)).rejects.toThrow(
+    /no readable file .*\.md, \.markdown, \.txt, \.html, \.htm, \.pdf, \.jsonl/,
+  );
 });
 
 test("a file of another kind is refused by name", async () => {
