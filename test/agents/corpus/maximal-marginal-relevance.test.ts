@@ -25,9 +25,9 @@ test("difference is to the nearest of those that were picked, not to the last on
     candidate("x", [1, 0]),
     candidate("y", [0, 1]),
     candidate("z", [0.995, 0.0998]),
-    candidate("w", [0.7071, 0.7071]),
+    candidate("w", [0.6, 0.8]),
   ];
-  // After x and y: z is far from y, but x again: 0.2 * 0.995 - 0.8 * 0.995 = -0.597; w has 0.2 * 0.7071 - 0.8 * 0.7071 = -0.424.
+  // After x and y: z is far from y, but x again: 0.2 * 0.995 - 0.8 * 0.995 = -0.597; w has 0.2 * 0.6 - 0.8 * 0.8 = -0.52.
   expect(maximalMarginalRelevance(four, 4, 0.2)).toEqual(["x", "y", "w", "z"]);
 });
 
