@@ -31,7 +31,7 @@ const ROOMS: Readonly<Record<string, Room>> = {
   "trainer/loop": { floor: 3.2, packages: ["zod"] },
   "trainer/generate": { floor: 3.2, packages: [] },
   "trainer/index.ts": { floor: 3.5, packages: [] },
-  agents: { floor: 4, packages: ["langchain", "@langchain/", "chromadb", "zod"] },
+  agents: { floor: 4, packages: ["langchain", "@langchain/", "chromadb", "tinyglobby", "zod"] },
   tools: { floor: 5, packages: ["@modelcontextprotocol/", "@langchain/core", "zod"] },
   server: {
     floor: 6,
