@@ -4,7 +4,7 @@
  */
 
 import { BestList, type Ranked } from "./best-list.js";
-import { tokens } from "./words.js";
+import { tokens, wordsOf } from "./words.js";
 
 /** How soon further occurrences of a word stop counting. */
 const K1 = 1.2;
@@ -108,8 +108,6 @@ export class Bm25Index {
     for (const { id, text } of kept) this.add(id, text);
   }
 }
-
-const wordsOf = (text: string): string[] => Array.from(tokens(text), ({ word }) => word);
 
 function counted(words: readonly string[]): Map<string, number> {
   const counts = new Map<string, number>();

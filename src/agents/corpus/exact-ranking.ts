@@ -52,6 +52,6 @@ export async function candidates(
   const wanted = Math.max(CANDIDATES, 10 * k);
   const found = await Promise.all(sources.map((source) => source(query, wanted, signal)));
   signal?.throwIfAborted();
-  const sharing = table.words().rank(weighedWords(query.text), wanted);
+  const sharing = (await table.words()).rank(weighedWords(query.text), wanted);
   return [...sharing.map(({ id }) => id), ...found.flat()];
 }

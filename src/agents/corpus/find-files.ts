@@ -22,7 +22,7 @@ export async function findFiles(path: string, limit: number, signal?: AbortSigna
   const info = await stat(root).catch((cause: NodeJS.ErrnoException) => cause);
   if (info instanceof Error) {
     if (hasGlobCharacters(root)) return sized(await matchingFiles(root, limit, signal));
-    throw new Error(`nothing to read at ${root}: give an existing file, a folder or a glob (${WANTED})`, {
+    throw new Error(`nothing to read at ${root}: give an existing file or folder, or a glob (${WANTED})`, {
       cause: info,
     });
   }

@@ -1,8 +1,12 @@
 /** @file Passages, their vectors and their words in memory, ranked exactly; equal scores by passage id. */
 
+import { setImmediate } from "node:timers/promises";
 import { BestList, type Ranked } from "./best-list.js";
 import { Bm25Index } from "./bm25.js";
 import type { Passage, ScoredPassage } from "./types.js";
+
+/** Some tens of milliseconds. */
+const INDEXED_AT_ONCE = 200;
 
 export class PassageTable {
   readonly dimensions: number;
@@ -10,6 +14,7 @@ export class PassageTable {
   private readonly passages: Passage[] = [];
   private vectors: Float32Array;
   private index: Bm25Index | undefined;
+  private indexed: Promise<Bm25Index> | undefined;
 
   constructor(dimensions: number) {
     this.dimensions = dimensions;
@@ -87,13 +92,21 @@ export class PassageTable {
     return row === undefined ? undefined : this.vectorAt(row);
   }
 
-  /** The words of all passages; indexed when they are first asked for. */
-  words(): Bm25Index {
-    if (this.index === undefined) {
-      this.index = new Bm25Index();
-      for (const { id, text } of this.passages) this.index.add(id, text);
+  /** The words of all passages; indexed when they are first asked for, a part at a time, so that the process stays responsive. */
+  words(): Promise<Bm25Index> {
+    this.indexed ??= this.indexAll();
+    return this.indexed;
+  }
+
+  private async indexAll(): Promise<Bm25Index> {
+    const index = new Bm25Index();
+    // From here on, what comes and goes meanwhile comes and goes in the index too.
+    this.index = index;
+    for (const [i, { id, text }] of [...this.passages].entries()) {
+      if (i % INDEXED_AT_ONCE === INDEXED_AT_ONCE - 1) await setImmediate();
+      if (this.has(id)) index.add(id, text);
     }
-    return this.index;
+    return index;
   }
 
   /** The k nearest, exactly, over all passages or over those named in `among`. */

@@ -59,7 +59,7 @@ async function rankingsOf(
   const among = mode === "lexical" ? [] : await candidates(table, query, depth, options);
   return {
     dense: mode === "lexical" ? [] : table.nearest(query.vector, depth, among),
-    lexical: mode === "dense" ? [] : table.words().rank(weighedWords(query.text), depth),
+    lexical: mode === "dense" ? [] : (await table.words()).rank(weighedWords(query.text), depth),
   };
 }
 

@@ -27,6 +27,16 @@ export interface Token {
   readonly weight: number;
 }
 
+/** The words of `tokens` alone, which is what a passage is indexed by: many times faster. */
+export function wordsOf(text: string): string[] {
+  const normal = text.normalize("NFKC");
+  const surfaces = normal.match(WORD_PATTERN) ?? [];
+  if (!UNSPACED.test(normal)) return surfaces.map((surface) => surface.toLowerCase());
+  const words = (surface: string) =>
+    UNSPACED.test(surface) ? Array.from(pairs(surface), ({ word }) => word) : [surface.toLowerCase()];
+  return surfaces.flatMap(words);
+}
+
 /** In the order of the text, repeated words repeated. */
 export function* tokens(text: string): Generator<Token> {
   const normal = text.normalize("NFKC");

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { Bm25Index, weighedWords } from "../../../src/agents/corpus/bm25.js";
+import { tokens, wordsOf } from "../../../src/agents/corpus/words.js";
 
 const once = (...words: string[]) => new Map(words.map((word) => [word, 1]));
 
@@ -56,6 +57,21 @@ test("capitals and compatibility forms are one word, in passages and questions a
   const index = indexOf({ a: "ÉTOILE de mer", b: "the ﬁbre", c: "x" });
   expect(index.rank(weighedWords("étoile"), 3).map(({ id }) => id)).toEqual(["a"]);
   expect(index.rank(weighedWords("FIBRE"), 3).map(({ id }) => id)).toEqual(["b"]);
+});
+
+test("passages and questions are cut into the same words", () => {
+  const mixed = fc.oneof(
+    fc.string({ unit: "binary" }),
+    fc.string({ unit: "grapheme" }),
+    fc.constantFrom("ΟΔΟΣ", "İstanbul", "構造"),
+  );
+  fc.assert(
+    fc.property(fc.array(mixed, { maxLength: 6 }), (parts) => {
+      const body = parts.join(" ");
+      expect(wordsOf(body)).toEqual(Array.from(tokens(body), ({ word }) => word));
+    }),
+    { seed: 4, numRuns: 300 },
+  );
 });
 
 test("text without spaces is found by neighbouring characters", () => {

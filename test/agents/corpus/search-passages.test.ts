@@ -89,6 +89,24 @@ test("above the exact limit hybrid still finds a passage by its rare word", asyn
   expect(ids(await searchPassages(TABLE, query, { k: 3 }, { exactLimit: 1 }))).toContain("b");
 });
 
+test("what comes and goes while words are being indexed for the first time is searched as it is afterwards", async () => {
+  const { passages, names } = await templatedPassages(900);
+  const table = new PassageTable(1);
+  for (const passage of passages.slice(1)) table.add(passage, [1]);
+  const indexing = table.words();
+  const gone = passages.at(-1)!;
+  table.remove(gone.id);
+  table.add(passages[0]!, [1]);
+  await indexing;
+  const found = async (name: string) =>
+    (await searchPassages(table, { text: name, vector: Float32Array.of(1) }, { k: 9, mode: "lexical" })).map(
+      (p) => p.id,
+    );
+  expect(await found(names[0]!)).toEqual([passages[0]!.id]);
+  expect(await found(names.at(-1)!)).toEqual([]);
+  expect((await table.words()).size).toBe(899);
+});
+
 describe("over the documents of the materials world", () => {
   const world = createMaterialsWorld({ seed: 3 });
   const questions = (["train", "unseen-combination", "unseen-material"] as const).flatMap((split) =>
