@@ -1,6 +1,7 @@
 /** @file Files that are on the disk when a write is reported as done, and never half-written when it is not. */
 
 import { randomBytes } from "node:crypto";
+import { constants } from "node:fs";
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 
@@ -18,12 +19,18 @@ export async function replaceFile(file: string, parts: Iterable<string>): Promis
   }
 }
 
-/** What was there before stays as it was where the write fails, e.g. on a full disk. */
-export async function appendFile(file: string, parts: Iterable<string>): Promise<void> {
-  await write(file, "a", parts);
+/** False where there is no such file. What was there before stays as it was where the write fails, e.g. on a full disk. */
+export async function appendFile(file: string, parts: Iterable<string>): Promise<boolean> {
+  try {
+    await write(file, constants.O_WRONLY | constants.O_APPEND, parts);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+    throw error;
+  }
 }
 
-async function write(file: string, flag: "a" | "w", parts: Iterable<string>): Promise<void> {
+async function write(file: string, flag: "w" | number, parts: Iterable<string>): Promise<void> {
   const handle = await open(file, flag);
   const { size } = await handle.stat();
   try {

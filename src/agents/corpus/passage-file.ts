@@ -1,7 +1,7 @@
 /** @file The file of an in-process store: a header, then a passage a line; removals are lines too, until they are worth a rewrite. */
 
 import { createReadStream } from "node:fs";
-import { stat, truncate } from "node:fs/promises";
+import { rm, stat, truncate } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { z } from "zod";
 import { appendFile, replaceFile } from "./durable-file.js";
@@ -39,33 +39,21 @@ const lineSchema = z.union([rowSchema, z.object({ removed: z.array(z.string()) }
 /** Fills the table with what the file holds; refuses one that another embedder made. */
 export async function openPassageFile(file: string, table: PassageTable, embedder: Embedder): Promise<PassageFile> {
   const rows = await readTable(file, table, embedder);
-  const header = JSON.stringify({
-    format: FORMAT,
-    version: 1,
-    embedder: embedder.name,
-    dimensions: embedder.dimensions,
-  });
-  const everything = () =>
-    joined(
-      linesOf(
-        table,
-        [...table.entries()].map(([{ id }]) => id),
-        [header],
-      ),
-    );
+  const { name, dimensions } = embedder;
+  const header = JSON.stringify({ format: FORMAT, version: 1, embedder: name, dimensions });
+  const everything = () => joined(linesOf(table, table.ids(), [header]));
   // More of the file is history than passages.
   if (rows !== undefined && rows > 2 * table.size + BATCH) await replaceFile(file, everything());
-  let exists = rows !== undefined;
+  // An empty file would be appended to, and never get its header.
+  if (rows === undefined) await rm(file, { force: true });
   return {
     put: async (ids) => {
-      if (ids.length === 0) return;
-      // The first rows take the file's name only when they are on the disk; later ones are appended.
-      if (exists) await appendFile(file, joined(linesOf(table, ids)));
-      else await replaceFile(file, everything());
-      exists = true;
+      // A file that is not there yet, or no longer, takes its name only when all of it is on the disk.
+      if (ids.length > 0 && !(await appendFile(file, joined(linesOf(table, ids)))))
+        await replaceFile(file, everything());
     },
     remove: async (ids) => {
-      if (ids.length > 0 && exists) await appendFile(file, joined([JSON.stringify({ removed: ids })]));
+      if (ids.length > 0) await appendFile(file, joined([JSON.stringify({ removed: ids })]));
     },
   };
 }
@@ -114,7 +102,7 @@ function checkHeader(value: unknown, embedder: Embedder): void {
   }
 }
 
-function* linesOf(table: PassageTable, ids: readonly string[], first: readonly string[] = []): Generator<string> {
+function* linesOf(table: PassageTable, ids: Iterable<string>, first: readonly string[] = []): Generator<string> {
   yield* first;
   for (const id of ids) {
     const passage = table.get(id);

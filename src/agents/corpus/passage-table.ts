@@ -83,8 +83,8 @@ export class PassageTable {
   }
 
   /** In no order that means something. */
-  *entries(): Generator<[Passage, Float32Array]> {
-    for (const [row, passage] of this.passages.entries()) yield [passage, this.vectorAt(row)];
+  ids(): Iterable<string> {
+    return this.rows.keys();
   }
 
   vectorOf(id: string): Float32Array | undefined {

@@ -1,4 +1,13 @@
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -129,6 +138,25 @@ test("what was removed is gone after reopening, and can be added again", async (
   expect((await again.search("What is M7x?", { k: 12 })).map(({ id }) => id)).not.toContain(ids[0]);
   expect(await ingestDocuments(documents, again)).toMatchObject({ added: 2 });
   expect((await (await open()).query("What is M7x?", 2)).map(({ id }) => id)).toEqual(ids);
+});
+
+test("what could not be written is written by the next change; a file that is gone is written whole", async () => {
+  const store = await open();
+  await ingestDocuments(documents.slice(0, 2), store);
+  // A folder in the file's place refuses to be appended to.
+  renameSync(file(), `${file()}.kept`);
+  mkdirSync(file());
+  await expect(ingestDocuments(documents.slice(2, 4), store)).rejects.toThrow(/EISDIR/);
+  rmSync(file(), { recursive: true });
+  renameSync(`${file()}.kept`, file());
+  await ingestDocuments(documents.slice(4, 6), store);
+  expect(await (await open()).count()).toBe(6);
+  rmSync(file());
+  await ingestDocuments(documents.slice(6, 8), store);
+  expect(await (await open()).count()).toBe(8);
+  writeFileSync(file(), "");
+  await ingestDocuments(documents.slice(0, 1), await open());
+  expect(await (await open()).count()).toBe(1);
 });
 
 test("a file of mostly removed passages is written anew when it is opened", async () => {
