@@ -41,7 +41,7 @@ export const ingestCorpusOutput = z.object({
 const config = {
   title: "Ingest a corpus",
   description:
-    "Reads documents, cuts them into passages and indexes them for retrieval. Call it first. `path` is a folder or file of text; " +
+    "Reads documents, cuts them into passages and indexes them for retrieval. Call it first. `path` is a folder, a file or a glob; " +
     'or "materials-world": the built-in corpus of invented materials, whose questions can be checked and whose teacher is a ' +
     "program. Other corpora get an extractive teacher that builds questions and answers from retrieved sentences and needs no " +
     "key. Folders add up to one corpus; the last call decides whether that or the built-in one is active. Call it again " +
