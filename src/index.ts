@@ -1,5 +1,11 @@
 /** @file The package's door: corpus, agents and self-teaching, and the MCP server with its context. */
-export { type IngestResult, ingest, type OpenStoreOptions, openPassageStore } from "./agents/corpus/index.js";
+export {
+  type IngestResult,
+  ingest,
+  type OpenStoreOptions,
+  openPassageStore,
+  removeFromCorpus,
+} from "./agents/corpus/index.js";
 export {
   createMaterialsWorld,
   type Environment,
@@ -19,6 +25,7 @@ export {
   evaluateQuestions,
   loadEngineChatModel,
   loadExtractiveTeacher,
+  loadPassageRetriever,
   loadSelfCritic,
   loadSelfTeacher,
   loadTextCritic,

@@ -31,7 +31,10 @@ const ROOMS: Readonly<Record<string, Room>> = {
   "trainer/loop": { floor: 3.2, packages: ["zod"] },
   "trainer/generate": { floor: 3.2, packages: [] },
   "trainer/index.ts": { floor: 3.5, packages: [] },
-  agents: { floor: 4, packages: ["langchain", "@langchain/", "chromadb", "zod", "graphology"] },
+  agents: {
+    floor: 4,
+    packages: ["langchain", "@langchain/", "chromadb", "graphology", "tinyglobby", "zod"],
+  },
   tools: { floor: 5, packages: ["@modelcontextprotocol/", "@langchain/core", "zod"] },
   server: {
     floor: 6,

@@ -1,5 +1,6 @@
 /** @file The door of the agents. LangChain is loaded by what needs it, when it is first called. */
 
+import type { PassageRetriever, PassageRetrieverFields } from "./corpus/passage-retriever.js";
 import type { PassageStore } from "./corpus/types.js";
 import type { RevisionOptions } from "./environments/index.js";
 import type { EngineChatModel, EngineChatModelFields, OpenEngineChatModelOptions } from "./models/engine-chat-model.js";
@@ -17,7 +18,17 @@ import type { Sampling, Student } from "./student.js";
 
 export { type AnswerWriter, createAnswerWriter, type WrittenAnswer } from "./answer-writer.js";
 export { type AgentCalls, type AgentCallsOptions, type CallStats, createAgentCalls } from "./calls/index.js";
-export type { Embedder, Passage, PassageStore, ScoredPassage } from "./corpus/types.js";
+export type { PassageMetadata, PassageRetriever, PassageRetrieverFields } from "./corpus/passage-retriever.js";
+export type {
+  Embedder,
+  FoundBy,
+  MmrOptions,
+  Passage,
+  PassageStore,
+  ScoredPassage,
+  SearchMode,
+  SearchOptions,
+} from "./corpus/types.js";
 export { type AskOptions, askQuestions, type Respondent } from "./evaluation/ask-questions.js";
 export { type BootstrapMean, bootstrapMean, pairedBootstrap } from "./evaluation/bootstrap.js";
 export {
@@ -144,12 +155,16 @@ export { type AnswerExtractor, bestOf, costOf, mostVoted, normalisedAnswer } fro
 export { type ClosedBookOptions, closedBook, type SelfCriticOptions, selfCritic } from "./reasoning/self-critic.js";
 export {
   DEFAULT_PASSAGES,
+  MMR_DESCRIPTION,
+  MODE_DESCRIPTION,
+  MOST_FETCHED,
   MOST_PASSAGES,
   RETRIEVE_CONTEXT,
   type RetrieveRequest,
   retrieveContext,
   retrieveContextTool,
   retrieveRequestSchema,
+  SEARCH_MODES,
 } from "./retrieve-context.js";
 export { type Reply, type ReplyOptions, replies, type Sampling, type Student, type StudentTurn } from "./student.js";
 export { createTaskGenerator, type GeneratedTask, type TaskGenerator, type WriterOptions } from "./task-generator.js";
@@ -283,4 +298,10 @@ export async function loadEngineChatModel(fields: EngineChatModelFields): Promis
 /** Embeddings of a sentence-transformers directory, in a process of its own. */
 export async function openEngineEmbeddings(options: OpenEngineEmbeddingsOptions): Promise<EngineEmbeddings> {
   return (await import("./models/engine-embeddings.js")).EngineEmbeddings.open(options);
+}
+
+/** A passage store as a LangChain retriever; whoever opened the store closes it. */
+export async function loadPassageRetriever(fields: PassageRetrieverFields): Promise<PassageRetriever> {
+  const { PassageRetriever } = await import("./corpus/passage-retriever.js");
+  return new PassageRetriever(fields);
 }

@@ -1,27 +1,39 @@
 /** @file ingest-corpus: documents into passages, and passages into the store; makes the corpus the active one. */
 
 import { homedir } from "node:os";
-import { isAbsolute, join, resolve } from "node:path";
+import { resolve } from "node:path";
 import type { McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { type ActiveCorpus, BUILT_IN_WORLD } from "./active-corpus.js";
 import { toolArguments, words } from "./arguments.js";
 import { withClient } from "./client-sampling.js";
-import { ingestCorpus } from "./ingest.js";
+import { ingestCorpus, removeCorpus } from "./ingest.js";
 import { progressOf } from "./progress.js";
 import type { ToolContext } from "./tool-context.js";
 import { guarded, toolResult } from "./tool-result.js";
 
 const input = toolArguments({
-  path: words('the absolute path of a folder or file, or "materials-world"').describe(
-    'A folder or file of text (.md, .txt, .jsonl), as an absolute path; or "materials-world", the built-in corpus',
+  path: words('the absolute path of a folder or file, a glob, or "materials-world"').describe(
+    "A folder, a file or a glob such as /home/me/docs/**/*.md (.md, .txt, .html, .pdf, .jsonl), as an absolute path; or " +
+      '"materials-world", the built-in corpus',
   ),
+  remove: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Take out what was ingested from `path`, or the one document that passages name as their source; files stay",
+    ),
 });
 
 export const ingestCorpusOutput = z.object({
   passages: z.number().int().describe("Passages that the active corpus now has"),
   added: z.number().int().describe("How many of them are new"),
-  documents: z.number().int().describe("Documents that were read"),
+  removed: z
+    .number()
+    .int()
+    .describe("Passages that were taken out: of edited or deleted files, or because of `remove`"),
+  documents: z.number().int().describe("Documents that were read, or taken out"),
+  unchanged: z.number().int().describe("How many of the documents that were read are as they were"),
   store: z.object({ name: z.string(), version: z.string() }).describe("Where the passages are kept"),
   teacher: z.string().describe("Who will write questions and chosen replies"),
   notices: z.array(z.string()).describe("What the user should know"),
@@ -30,29 +42,35 @@ export const ingestCorpusOutput = z.object({
 const config = {
   title: "Ingest a corpus",
   description:
-    "Reads documents, cuts them into passages and indexes them for retrieval. Call it first. `path` is a folder or file of text; " +
+    "Reads documents, cuts them into passages and indexes them for retrieval. Call it first. `path` is a folder, a file or a glob; " +
     'or "materials-world": the built-in corpus of invented materials, whose questions can be checked and whose teacher is a ' +
     "program. Other corpora get an extractive teacher that builds questions and answers from retrieved sentences and needs no " +
-    "key. Folders add up to one corpus; the last call decides whether that or the built-in one is active. Repeating a call changes nothing; " +
-    "of a file that was edited, the old passages stay beside the new ones. " +
+    "key. Folders add up to one corpus; the last call decides whether that or the built-in one is active. Call it again " +
+    "after files changed: only new and edited ones are indexed, and passages of edited and deleted ones are taken out. " +
+    "With `remove` everything from that path is taken out of the index; files are never touched. " +
     "Then look something up with retrieve-context, or make training pairs with generate-preference-pair.",
   inputSchema: input,
   outputSchema: ingestCorpusOutput,
-  annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: true, openWorldHint: false },
+  annotations: { readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false },
 };
 
 export function registerIngestCorpus(server: McpServer, context: ToolContext): void {
-  server.registerTool("ingest-corpus", config, ({ path }, request) =>
+  server.registerTool("ingest-corpus", config, ({ path, remove }, request) =>
     withClient({ server, context, request }, (client, signal) => {
       const work = async () => {
         const corpus = corpusOf(path);
-        const ingested = await ingestCorpus(context, corpus, { signal, onProgress: progressOf(request) });
-        const teacher = (await context.teacher(client))._llmType();
-        const notices = [...context.notices(), ...(ownTextNeedsAModel(context, corpus) ? [OWN_TEXT] : [])];
-        return toolResult(ingestCorpusOutput, { ...ingested, teacher, notices });
+        const done = remove
+          ? await removeCorpus(context, corpus, path, signal)
+          : await ingestCorpus(context, corpus, { signal, onProgress: progressOf(request) });
+        const isEmpty = (await context.activeCorpus()) === undefined;
+        const needsModel = !remove && ownTextNeedsAModel(context, corpus);
+        return toolResult(ingestCorpusOutput, {
+          ...done,
+          teacher: isEmpty ? "none" : (await context.teacher(client))._llmType(),
+          notices: [...context.notices(), ...(needsModel ? [OWN_TEXT] : [])],
+        });
       };
-      const next =
-        "Call ingest-corpus with the absolute path of a folder of .md or .txt files, or with materials-world";
+      const next = "Call ingest-corpus with the absolute path of a folder of documents, or with materials-world";
       return guarded(next, signal, () => context.exclusive(signal, work));
     }),
   );
@@ -69,6 +87,5 @@ const ownTextNeedsAModel = ({ recipe }: ToolContext, { kind }: ActiveCorpus): bo
 /** Assistants start servers anywhere, so "~" is understood and other relative paths are shown resolved if they fail. */
 function corpusOf(path: string): ActiveCorpus {
   if (path === BUILT_IN_WORLD) return { kind: "world", path };
-  const expanded = path.replace(/^~(?=$|[/\\])/, () => homedir());
-  return { kind: "folder", path: isAbsolute(expanded) ? join(expanded) : resolve(expanded) };
+  return { kind: "folder", path: resolve(path.replace(/^~(?=$|[/\\])/, () => homedir())) };
 }

@@ -1,6 +1,7 @@
 /** @file Documents of a corpus into its store, which becomes the active one; the tool and the demo share it. */
-import { type IngestProgress, ingest, ingestDocuments } from "../agents/corpus/index.js";
-import type { ActiveCorpus } from "./active-corpus.js";
+import { type IngestProgress, ingest, ingestDocuments, removeFromCorpus } from "../agents/corpus/index.js";
+import type { PassageStore } from "../agents/index.js";
+import { type ActiveCorpus, BUILT_IN_WORLD } from "./active-corpus.js";
 import type { ReportProgress } from "./progress.js";
 import type { ToolContext } from "./tool-context.js";
 
@@ -8,7 +9,9 @@ export interface Ingested {
   /** Passages that the store now has. */
   readonly passages: number;
   readonly added: number;
+  readonly removed: number;
   readonly documents: number;
+  readonly unchanged: number;
   readonly store: { readonly name: string; readonly version: string };
 }
 
@@ -32,11 +35,32 @@ export async function ingestCorpus(
     report(Math.round((100 * (first + done / Math.max(1, total))) / 3), 100, `${message}, ${done} of ${total}`);
   };
   const store = await context.openCorpus(corpus);
-  const { documents, added } =
+  const { passages: _ofThese, ...counts } =
     corpus.kind === "world"
-      ? await ingestDocuments((await context.world()).documents, store, { signal, onProgress })
+      ? await ingestDocuments((await context.world()).documents, store, { signal, onProgress, root: BUILT_IN_WORLD })
       : await ingest(corpus.path, store, { signal, onProgress });
   await context.activate(corpus);
+  return { ...counts, ...(await stateOf(store)) };
+}
+
+/** Takes a root out of its store, or the document that passages name `path` as their source. What is active stays so. */
+export async function removeCorpus(
+  context: IngestContext,
+  corpus: ActiveCorpus,
+  path: string,
+  signal: AbortSignal,
+): Promise<Ingested> {
+  const store = await context.openCorpus(corpus);
+  const isRoot = (await store.records.read(corpus.path)) !== undefined;
+  const { documents, removed } = await removeFromCorpus(
+    store,
+    isRoot ? { root: corpus.path } : { source: path },
+    signal,
+  );
+  return { added: 0, removed, documents, unchanged: 0, ...(await stateOf(store)) };
+}
+
+async function stateOf(store: PassageStore): Promise<Pick<Ingested, "passages" | "store">> {
   const { name, version } = store.description;
-  return { passages: await store.count(), added, documents, store: { name, version } };
+  return { passages: await store.count(), store: { name, version } };
 }

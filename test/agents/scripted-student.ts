@@ -115,15 +115,15 @@ export async function smallStore(
 export function countingStore(store: PassageStore): PassageStore & { readonly queries: string[] } {
   const queries: string[] = [];
   return {
-    description: store.description,
-    add: (passages, signal) => store.add(passages, signal),
+    ...store,
     query(text, k, signal) {
       queries.push(text);
       return store.query(text, k, signal);
     },
-    list: () => store.list(),
-    count: () => store.count(),
-    close: () => store.close(),
+    search(text, options, signal) {
+      queries.push(text);
+      return store.search(text, options, signal);
+    },
     queries,
   };
 }

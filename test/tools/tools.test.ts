@@ -1,5 +1,5 @@
 /** @file Every tool through a real client: typed results, errors that name the next call, progress, cancelling. */
-import { mkdtemp, readFile, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client } from "@modelcontextprotocol/client";
@@ -115,6 +115,34 @@ describe("ingest-corpus", () => {
     expect(await context.activeCorpus()).toEqual({ kind: "folder", path: articles });
   });
 
+  it("takes up what changed in a folder, and takes out what was deleted", async () => {
+    const first = await call("ingest-corpus", { path: articles });
+    await rm(join(articles, "wood.md"));
+    await writeFile(join(articles, "silk.md"), "Silk is strong.");
+    const second = await call("ingest-corpus", { path: articles });
+    expect(second).toMatchObject({ documents: 2, unchanged: 1, added: 1 });
+    expect(second["removed"]).toBeGreaterThan(0);
+    expect(second["passages"]).toBe(Number(first["passages"]) + 1 - Number(second["removed"]));
+  });
+
+  it("removes what was ingested from a path, or one source of it, and says what there is where that is nothing", async () => {
+    await call("ingest-corpus", { path: articles });
+    const one = await call("ingest-corpus", { path: "wood.md", remove: true });
+    expect(one).toMatchObject({ documents: 1, added: 0, teacher: "extractive-teacher" });
+    const { passages } = (await call("retrieve-context", { query: "wood", k: 9 })) as {
+      passages: { source: string }[];
+    };
+    expect(new Set(passages.map(({ source }) => source))).toEqual(new Set(["nacre.md"]));
+    expect(await call("ingest-corpus", { path: `${articles}/`, remove: true })).toMatchObject({ passages: 0 });
+    expect(await refusal("retrieve-context", { query: "nacre" })).toBe("the corpus is empty: call ingest-corpus first");
+    const again = await refusal("ingest-corpus", { path: articles, remove: true });
+    expect(again).toMatch(/nothing was ingested from .*Ingested: none.*call ingest-corpus/i);
+  });
+
+  it("reads the files that a glob names", async () => {
+    expect(await call("ingest-corpus", { path: join(articles, "n*.md") })).toMatchObject({ documents: 1 });
+  });
+
   it("refuses a folder that is not there or has no text, and leaves the active corpus as it was", async () => {
     await call("ingest-corpus", { path: articles });
     const missing = await refusal("ingest-corpus", { path: join(articles, "none") });
@@ -140,16 +168,33 @@ describe("retrieve-context", () => {
     expect(passages[0]!.score).toBeGreaterThan(passages[1]!.score);
   });
 
+  it("says where each passage stands and how it was found, by the mode that was asked for", async () => {
+    await call("ingest-corpus", { path: articles });
+    const first = async (args: Structured) =>
+      ((await call("retrieve-context", { query: "aragonite", k: 1, ...args })) as { passages: Structured[] })
+        .passages[0];
+    const start = NACRE.indexOf(String((await first({}))?.["text"]));
+    expect(await first({})).toMatchObject({ start, found: { mode: "hybrid", denseRank: 1, lexicalRank: 1 } });
+    expect(await first({ mode: "dense" })).toMatchObject({ found: { mode: "dense", denseRank: 1 } });
+    expect(await first({ mode: "lexical", mmr: { lambda: 0.5 } })).toMatchObject({ found: { mode: "lexical" } });
+    expect(await first({ mode: "lexical", query: "xylophone" })).toBeUndefined();
+    expect(await refusal("retrieve-context", { query: "x", mode: "fuzzy" })).toMatch(/mode.*hybrid/);
+    expect(await refusal("retrieve-context", { query: "x", k: 9, mmr: { fetchK: 3 } })).toMatch(
+      /fetchK is 3.*k, which is 9/,
+    );
+    expect(await refusal("retrieve-context", { query: "x", mmr: { lamda: 1 } })).toContain('did you mean "lambda"?');
+  });
+
   it("says to call ingest-corpus where there is no corpus", async () => {
     expect(await refusal("retrieve-context", { query: "nacre" })).toBe("the corpus is empty: call ingest-corpus first");
   });
 
   it("names the argument that an unknown one was probably meant to be", async () => {
     expect(await refusal("retrieve-context", { query: "x", kk: 3 })).toContain(
-      'unknown argument "kk": did you mean "k"? (valid arguments: query, k)',
+      'unknown argument "kk": did you mean "k"? (valid arguments: query, k, mode, mmr)',
     );
     expect(await refusal("retrieve-context", { query: "x", zebra: 3 })).toContain(
-      'unknown argument "zebra" (valid arguments: query, k)',
+      'unknown argument "zebra" (valid arguments: query, k, mode, mmr)',
     );
   });
 });
@@ -383,7 +428,11 @@ describe("a bad argument", () => {
     ["retrieve-context", { query: "x", k: 0.5 }, "k: expected a whole number from 1 to 50, found 0.5"],
     ["retrieve-context", { query: "x", k: "5" }, 'k: expected a whole number from 1 to 50, found "5"'],
     ["train-iteration", { steps: -1 }, "steps: expected a whole number from 1 to 10000, found -1"],
-    ["ingest-corpus", { path: " " }, 'path: expected the absolute path of a folder or file, or "materials-world"'],
+    [
+      "ingest-corpus",
+      { path: " " },
+      'path: expected the absolute path of a folder or file, a glob, or "materials-world"',
+    ],
   ])("of %s %j is named once, with what was expected and found", async (name, args, said) => {
     const text = await refusal(name, args);
     expect(text).toContain(said);

@@ -42,8 +42,10 @@ it("ingests, retrieves, makes pairs, trains and reasons as the contract says, an
   expect(await call("ingest-corpus", { path: "materials-world" })).toMatchObject({ passages: expect.any(Number) });
   const { passages } = await call("retrieve-context", { query: "What gives the soft stiffness class?", k: 4 });
   expect(passages).toHaveLength(4);
-  const passage = { id: expect.any(String), text: expect.any(String), source: expect.any(String) };
-  for (const found of passages as Structured[]) expect(found).toEqual({ ...passage, score: expect.any(Number) });
+  const [text, number] = [expect.any(String), expect.any(Number)];
+  const found = expect.objectContaining({ mode: "hybrid", fused: number });
+  const passage = { id: text, text, source: text, start: number, end: number, score: number, found };
+  for (const one of passages as Structured[]) expect(one).toEqual({ ...passage, score: expect.any(Number) });
 
   for (let i = 0; i < 4; i++) {
     const { pair } = await call("generate-preference-pair");

@@ -3,14 +3,17 @@
  * here, exactly, because its index is approximate and differs from server to server.
  */
 
+import { randomUUID } from "node:crypto";
 import type { Chroma } from "@langchain/community/vectorstores/chroma";
 import type { EmbeddingsInterface } from "@langchain/core/embeddings";
 import type { ChromaClient, Collection } from "chromadb";
 import { z } from "zod";
 import { probe } from "./chroma-process.js";
-import { type CandidateSource, EXACT_LIMIT, PassageTable, rankPassages } from "./exact-ranking.js";
-import { LexicalCandidates } from "./lexical-candidates.js";
-import { type Embedder, type Passage, type PassageStore, questionVector } from "./types.js";
+import { type CandidateSource, EXACT_LIMIT, rankPassages } from "./exact-ranking.js";
+import type { IngestRecords } from "./ingest-records.js";
+import { PassageTable } from "./passage-table.js";
+import { searchPassages } from "./search-passages.js";
+import { type Embedder, isMoved, type Passage, type PassageStore, questionVector } from "./types.js";
 
 export interface ChromaAddress {
   readonly host: string;
@@ -24,6 +27,7 @@ export interface ChromaAddress {
 export interface ChromaStoreOptions {
   readonly collection: string;
   readonly embedder: Embedder;
+  readonly records: IngestRecords;
   /** Called at the start, and again when the server no longer answers. */
   readonly connect: () => Promise<ChromaAddress>;
   /** Passages up to which every query is compared with all of them. */
@@ -35,17 +39,24 @@ interface Connection {
   readonly vectorStore: Chroma;
   readonly collection: Collection;
   readonly maxBatch: number;
+  /** The revision that the collection has now. */
+  revision(): Promise<string | undefined>;
+  revise(revision: string): Promise<void>;
 }
 
-/** What is in memory; replaced as a whole when another process has changed the collection. */
+/** What is in memory; fetched anew when another process has changed the collection. */
 interface Snapshot {
   readonly table: PassageTable;
-  readonly lexical: CandidateSource;
+  /** Of the collection, when it was last the same as the table; a count alone would miss a passage put for another. */
+  revision: string | undefined;
 }
 
 /** Chroma's own limit is 5,461 where it does not say another; fewer keep a request near 10 MB. */
 const MAX_BATCH = 1000;
 const PAGE = 1000;
+
+/** Key in a collection's metadata: another text after each change of its passages. */
+const REVISION = "revision";
 
 const metadataSchema = z.object({
   source: z.string(),
@@ -59,7 +70,7 @@ export async function openChromaStore(options: ChromaStoreOptions): Promise<Pass
   let connection = await connect(options);
   let snapshot: Snapshot;
   try {
-    snapshot = await fetchAll(connection.collection, embedder.dimensions);
+    snapshot = await fetchAll(connection, embedder.dimensions);
   } catch (error) {
     await connection.address.release();
     throw error;
@@ -84,28 +95,79 @@ export async function openChromaStore(options: ChromaStoreOptions): Promise<Pass
     return done;
   };
 
-  /** Another process may have ingested into the same collection. */
+  /** Another process may have changed the same collection. */
   const sync = () =>
-    withServer(async ({ collection }) => {
-      if ((await collection.count()) !== snapshot.table.size)
-        snapshot = await fetchAll(collection, embedder.dimensions);
-      return snapshot;
+    withServer(async (current) => {
+      const isSame =
+        (await current.revision()) === snapshot.revision && (await current.collection.count()) === snapshot.table.size;
+      if (!isSame) snapshot = await fetchAll(current, embedder.dimensions);
+      return snapshot.table;
     });
 
-  const addAll: PassageStore["add"] = async (passages, signal, onProgress) => {
-    const { table } = await sync();
-    const fresh = [...new Map(passages.map((p) => [p.id, p])).values()].filter((p) => !table.has(p.id));
-    for (let i = 0; i < fresh.length; i += connection.maxBatch) {
-      signal?.throwIfAborted();
-      const batch = fresh.slice(i, i + connection.maxBatch);
-      const texts = batch.map((passage) => passage.text);
-      const vectors = await embedder.embed(texts, { signal, onProgress: onProgress && ((n) => onProgress(i + n)) });
-      await withServer(({ vectorStore }) =>
-        vectorStore.addVectors(vectors.map(toNumbers), batch.map(toDocument), { ids: batch.map((p) => p.id) }),
-      );
-      for (const [j, passage] of batch.entries()) table.add(passage, vectors[j] ?? []);
+  /**
+   * A new revision before and after, so that others see what a process left that ended in the middle. Where it fails, the
+   * snapshot keeps its old revision and is fetched anew.
+   */
+  const changing = async <T>(work: () => Promise<T>): Promise<T> => {
+    const [begun, ended] = [randomUUID(), randomUUID()];
+    const revise = (revision: string) => withServer((current) => current.revise(revision));
+    await revise(begun);
+    let result: T;
+    try {
+      result = await work();
+    } catch (error) {
+      await revise(ended).catch(() => undefined);
+      throw error;
     }
-    return fresh.length;
+    const isAlone = (await withServer((current) => current.revision())) === begun;
+    await revise(ended);
+    if (isAlone) snapshot.revision = ended;
+    return result;
+  };
+
+  const addAll: PassageStore["add"] = async (passages, signal, onProgress) => {
+    const table = await sync();
+    const unique = [...new Map(passages.map((p) => [p.id, p])).values()];
+    const moved = unique.filter((p) => isMoved(table.get(p.id), p));
+    const fresh = unique.filter((p) => !table.has(p.id));
+    if (moved.length + fresh.length === 0) return 0;
+    return changing(async () => {
+      for (const batch of batches(moved, connection.maxBatch)) {
+        signal?.throwIfAborted();
+        const metadatas = batch.map((p) => toDocument(p).metadata);
+        await withServer(({ collection }) => collection.update({ ids: batch.map((p) => p.id), metadatas }));
+        for (const passage of batch) table.move(passage);
+      }
+      let done = 0;
+      for (const batch of batches(fresh, connection.maxBatch)) {
+        signal?.throwIfAborted();
+        const texts = batch.map((passage) => passage.text);
+        const before = done;
+        const report = onProgress && ((n: number) => onProgress(before + n));
+        const vectors = await embedder.embed(texts, { signal, onProgress: report });
+        await withServer(({ vectorStore }) =>
+          vectorStore.addVectors(vectors.map(toNumbers), batch.map(toDocument), { ids: batch.map((p) => p.id) }),
+        );
+        for (const [j, passage] of batch.entries()) table.add(passage, vectors[j] ?? []);
+        done += batch.length;
+      }
+      return fresh.length;
+    });
+  };
+
+  const removeAll: PassageStore["remove"] = async (ids, signal) => {
+    signal?.throwIfAborted();
+    const table = await sync();
+    const there = [...new Set(ids)].filter((id) => table.has(id));
+    if (there.length === 0) return 0;
+    return changing(async () => {
+      for (const batch of batches(there, connection.maxBatch)) {
+        signal?.throwIfAborted();
+        await withServer(({ vectorStore }) => vectorStore.delete({ ids: batch }));
+        for (const id of batch) table.remove(id);
+      }
+      return there.length;
+    });
   };
 
   const index: CandidateSource = ({ vector }, n) =>
@@ -114,17 +176,29 @@ export async function openChromaStore(options: ChromaStoreOptions): Promise<Pass
       return found.map(([document]) => document.id ?? "");
     });
 
+  const ranking = { sources: [index], exactLimit };
+  /** The passages as they are now, and the query as a vector. */
+  const prepare = async (text: string, signal?: AbortSignal) => {
+    signal?.throwIfAborted();
+    const table = await inTurn(sync);
+    return { table, query: { text, vector: await questionVector(embedder, text, signal) } };
+  };
+
   return {
     description: { name: "chroma", version: connection.address.version },
+    records: options.records,
     add: (...work) => inTurn(() => addAll(...work)),
+    remove: (...work) => inTurn(() => removeAll(...work)),
     query: async (text, k, signal) => {
-      signal?.throwIfAborted();
-      const { table, lexical } = await inTurn(sync);
-      const vector = await questionVector(embedder, text, signal);
-      return rankPassages(table, { text, vector }, k, { sources: [lexical, index], exactLimit, signal });
+      const { table, query } = await prepare(text, signal);
+      return rankPassages(table, query, k, { ...ranking, signal });
     },
-    list: async () => (await inTurn(sync)).table.list(),
-    count: async () => (await inTurn(sync)).table.size,
+    search: async (text, search, signal) => {
+      const { table, query } = await prepare(text, signal);
+      return searchPassages(table, query, search, { ...ranking, signal });
+    },
+    list: async () => (await inTurn(sync)).list(),
+    count: async () => (await inTurn(sync)).size,
     close: () => inTurn(() => connection.address.release()),
   };
 }
@@ -146,7 +220,18 @@ async function connect({ collection: name, embedder, connect: reach }: ChromaSto
     });
     const collection = await vectorStore.ensureCollection();
     const maxBatch = Math.min(MAX_BATCH, await client.getMaxBatchSize());
-    return { address, vectorStore, collection, maxBatch };
+    const metadata = { embedder: embedder.name };
+    return {
+      address,
+      vectorStore,
+      collection,
+      maxBatch,
+      revision: async () => {
+        const now = await client.getOrCreateCollection({ name, embeddingFunction: null, metadata });
+        return now.metadata?.[REVISION]?.toString();
+      },
+      revise: (revision) => collection.modify({ metadata: { ...metadata, [REVISION]: revision } }),
+    };
   } catch (error) {
     await address.release();
     throw error;
@@ -165,7 +250,9 @@ async function checkEmbedder(client: ChromaClient, name: string, embedder: Embed
   );
 }
 
-async function fetchAll(collection: Collection, dimensions: number): Promise<Snapshot> {
+async function fetchAll({ collection, revision }: Connection, dimensions: number): Promise<Snapshot> {
+  // Asked for before the passages: what changes while they are fetched is noticed the next time.
+  const now = await revision();
   const table = new PassageTable(dimensions);
   for (let offset = 0; ; offset += PAGE) {
     const page = await collection.get({ limit: PAGE, offset, include: ["documents", "metadatas", "embeddings"] });
@@ -180,7 +267,11 @@ async function fetchAll(collection: Collection, dimensions: number): Promise<Sna
     }
     if (page.ids.length < PAGE) break;
   }
-  return { table, lexical: new LexicalCandidates().source(() => table.all) };
+  return { table, revision: now };
+}
+
+function* batches<T>(items: readonly T[], size: number): Generator<T[]> {
+  for (let i = 0; i < items.length; i += size) yield items.slice(i, i + size);
 }
 
 const toNumbers = (vector: Float32Array): number[] => Array.from(vector);

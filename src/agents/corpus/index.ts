@@ -6,9 +6,27 @@ export { type ChunkOptions, chunkDocument, chunkDocuments, passageId } from "./c
 export { type DrawOptions, drawPassages } from "./draw-passages.js";
 export { EXACT_LIMIT } from "./exact-ranking.js";
 export { type InProcessStoreOptions, openInProcessStore } from "./in-process-store.js";
-export { type IngestOptions, type IngestProgress, type IngestResult, ingest, ingestDocuments } from "./ingest.js";
+export {
+  type IngestDocumentsOptions,
+  type IngestOptions,
+  type IngestProgress,
+  type IngestResult,
+  ingest,
+  ingestDocuments,
+} from "./ingest.js";
+export type { IngestRecord, IngestRecords, RecordedDocument } from "./ingest-records.js";
 export { createLexicalEmbedder } from "./lexical-embedder.js";
 export { createNeuralEmbedder } from "./neural-embedder.js";
 export { type OpenStoreOptions, openPassageStore } from "./open-store.js";
 export { type CorpusDocument, type ReadOptions, type ReadProgress, readDocuments } from "./read-documents.js";
-export type { Embedder, Passage, PassageStore, ScoredPassage } from "./types.js";
+export { type CorpusPart, type RemoveResult, removeFromCorpus } from "./remove-from-corpus.js";
+export type {
+  Embedder,
+  FoundBy,
+  MmrOptions,
+  Passage,
+  PassageStore,
+  ScoredPassage,
+  SearchMode,
+  SearchOptions,
+} from "./types.js";

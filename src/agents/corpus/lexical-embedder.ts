@@ -1,6 +1,7 @@
 /** @file Text to unit vectors by hashing its words: offline, deterministic, needs no model and no corpus statistics. */
 
 import type { Embedder } from "./types.js";
+import { STOP_WORD, type Token, tokens, WORD } from "./words.js";
 
 /** Changes whenever vectors change, so that a stored collection is never mixed with new ones. */
 const VERSION = 1;
@@ -8,29 +9,9 @@ const DIMENSIONS = 1024;
 /** Each feature goes to this many places with signs: two features are alike in one place often, in all four hardly ever. */
 const PLACES = 4;
 
-// How much a word tells about what a text is about, where no corpus can be counted.
-const STOP_WORD = 0.05;
-const WORD = 1;
-/** Capitalised inside a sentence, or with a digit: a name. */
-const NAME = 4;
-/** Capitalised where a sentence starts: a name or not. */
-const MAYBE_NAME = 2.5;
+// Of the weight of its word.
 const STEM = 0.5;
 const BIGRAM = 0.4;
-
-const STOP_WORDS = new Set(
-  `a about above after again all also am an and any are as at be because been before being below between both but by can
-  could did do does doing down during each either every few for from further give given had has have having he her here hers
-  him his how i if in into is it its itself just let like made make many may me might more most much must my name no nor not
-  now of off on once one only or other our out over own per same say she should so some such tell than that the their them
-  then there these they this those through to too under until up us use used using very was we were what when where whether
-  which while who whom whose why will with within without would you your`.split(/\s+/),
-);
-
-interface Token {
-  readonly word: string;
-  readonly weight: number;
-}
 
 /** `dimensions` at least 256, so that a name is told from a thousand others. */
 export function createLexicalEmbedder(dimensions = DIMENSIONS): Embedder {
@@ -79,36 +60,6 @@ function features(text: string): Features {
   // A text without words still needs a direction: all such texts share this one.
   if (found.size === 0) put("", WORD);
   return found;
-}
-
-const WORD_PATTERN = /[\p{L}\p{M}\p{N}]+/gu;
-/** Scripts that put no space between words are taken two characters at a time. */
-const UNSPACED = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}]/u;
-
-function* tokens(text: string): Generator<Token> {
-  const normal = text.normalize("NFKC");
-  let end = 0;
-  for (const match of normal.matchAll(WORD_PATTERN)) {
-    const surface = match[0];
-    const gap = normal.slice(end, match.index);
-    const startsSentence = end === 0 || /[.!?:\n]/.test(gap);
-    end = match.index + surface.length;
-    if (UNSPACED.test(surface)) yield* pairs(surface);
-    else yield { word: surface.toLowerCase(), weight: weightOf(surface, startsSentence) };
-  }
-}
-
-function* pairs(surface: string): Generator<Token> {
-  const characters = [...surface];
-  if (characters.length === 1) yield { word: surface, weight: WORD };
-  for (let i = 0; i + 1 < characters.length; i++) yield { word: `${characters[i]}${characters[i + 1]}`, weight: WORD };
-}
-
-function weightOf(surface: string, startsSentence: boolean): number {
-  if (STOP_WORDS.has(surface.toLowerCase())) return STOP_WORD;
-  if (/\p{N}/u.test(surface)) return surface.length > 2 ? NAME : WORD;
-  if (!/^\p{Lu}/u.test(surface)) return surface.length < 2 ? STOP_WORD : WORD;
-  return startsSentence ? MAYBE_NAME : NAME;
 }
 
 /** Cuts common English endings, so that "fibres" meets "fibre"; the full word is a feature of its own. */

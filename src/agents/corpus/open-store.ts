@@ -1,11 +1,13 @@
 /** @file The passage store that this machine and configuration allow: Chroma started here, Chroma by URL, or memory. */
 
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ChromaStartError, probe, type StartOptions } from "./chroma-process.js";
 import { acquireChromaServer } from "./chroma-server.js";
 import { type ChromaAddress, openChromaStore } from "./chroma-store.js";
 import { openInProcessStore } from "./in-process-store.js";
+import { fileRecords, type IngestRecords } from "./ingest-records.js";
 import { createLexicalEmbedder } from "./lexical-embedder.js";
 import type { Embedder, PassageStore } from "./types.js";
 
@@ -34,10 +36,12 @@ export async function openPassageStore(options: OpenStoreOptions): Promise<Passa
   }
   if (chroma === "off") return openInMemory(options, embedder);
   const shared = { collection, embedder, exactLimit };
-  if (chroma !== "auto") return openChromaStore({ ...shared, connect: () => reach(chroma) });
+  if (chroma !== "auto") {
+    return openChromaStore({ ...shared, records: recordsOf(options, chroma), connect: () => reach(chroma) });
+  }
   try {
     const connect = async () => ({ ...(await acquireChromaServer(dataDir, start)), ssl: false });
-    return await openChromaStore({ ...shared, connect });
+    return await openChromaStore({ ...shared, records: recordsOf(options, "chroma"), connect });
   } catch (error) {
     if (!(error instanceof ChromaStartError)) throw error;
     return openInMemory(
@@ -50,7 +54,15 @@ export async function openPassageStore(options: OpenStoreOptions): Promise<Passa
 
 function openInMemory(options: OpenStoreOptions, embedder: Embedder, notice?: string): Promise<PassageStore> {
   const file = join(options.dataDir, "in-process", `${options.collection}.jsonl`);
-  return openInProcessStore({ embedder, version: packageVersion(), file, notice, exactLimit: options.exactLimit });
+  const records = recordsOf(options, "in-process");
+  const { exactLimit } = options;
+  return openInProcessStore({ embedder, version: packageVersion(), file, records, notice, exactLimit });
+}
+
+/** Each place that holds passages has records of its own: what one of them holds says nothing about another. */
+function recordsOf({ dataDir, collection }: OpenStoreOptions, place: string): IngestRecords {
+  const name = place.includes(":") ? createHash("sha256").update(place).digest("hex").slice(0, 16) : place;
+  return fileRecords(join(dataDir, "ingested", name, collection));
 }
 
 async function reach(address: string): Promise<ChromaAddress> {

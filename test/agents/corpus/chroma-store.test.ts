@@ -7,7 +7,12 @@ import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import { ChromaStartError, probe } from "../../../src/agents/corpus/chroma-process.js";
 import { acquireChromaServer, type ChromaServer } from "../../../src/agents/corpus/chroma-server.js";
-import { openPassageStore, type PassageStore } from "../../../src/agents/corpus/index.js";
+import {
+  ingestDocuments,
+  openPassageStore,
+  type PassageStore,
+  type SearchOptions,
+} from "../../../src/agents/corpus/index.js";
 import { createLexicalEmbedder } from "../../../src/agents/corpus/lexical-embedder.js";
 import { templatedPassages } from "./templated-world.js";
 
@@ -43,8 +48,14 @@ async function answers(store: PassageStore): Promise<unknown[]> {
   return found;
 }
 
+async function searched(store: PassageStore, options: SearchOptions): Promise<unknown[]> {
+  const found = [];
+  for (const question of questions.slice(0, 30)) found.push(await store.search(question, options));
+  return found;
+}
+
 describe.skipIf(skipped !== undefined)(`with a Chroma server${skipped ? ` (skipped: ${skipped})` : ""}`, () => {
-  test("two fresh servers and memory give the same passages, order and scores for 100 questions", async () => {
+  test("two fresh servers and memory give the same passages, order and scores for 100 questions, however they are searched", async () => {
     const stores = [await open(first), await open(join(root, "second")), await open(root, "world", { chroma: "off" })];
     expect(stores.map((s) => s.description.name)).toEqual(["chroma", "chroma", "in-process"]);
     for (const [i, store] of stores.entries()) {
@@ -54,6 +65,11 @@ describe.skipIf(skipped !== undefined)(`with a Chroma server${skipped ? ` (skipp
     const [a, b, memory] = await Promise.all(stores.map(answers));
     expect(b).toEqual(a);
     expect(memory).toEqual(a);
+    for (const options of [{ k: 5 }, { k: 5, mode: "lexical" }, { k: 5, mmr: { lambda: 0.3 } }] as const) {
+      const [one, two, three] = await Promise.all(stores.map((store) => searched(store, options)));
+      expect(two).toEqual(one);
+      expect(three).toEqual(one);
+    }
     await Promise.all(stores.map((store) => store.close()));
   });
 
@@ -76,6 +92,61 @@ describe.skipIf(skipped !== undefined)(`with a Chroma server${skipped ? ` (skipp
     expect(await two.count()).toBe(3);
     expect((await two.query(questions[2]!, 1))[0]?.source).toBe(`${names[2]}.md`);
     await Promise.all([one.close(), two.close()]);
+  });
+
+  test("what was removed is gone from the server, and others see one passage put for another", async () => {
+    const [one, two] = [await open(first, "removing"), await open(first, "removing")];
+    await one.add(passages.slice(0, 3));
+    expect(await two.count()).toBe(3);
+    const gone = passages[0]!;
+    expect(await one.remove([gone.id, gone.id, "unknown"])).toBe(1);
+    await one.add([passages[3]!]);
+    const left = [...passages.slice(1, 4)].sort((a, b) => (a.id < b.id ? -1 : 1));
+    // The count is what it was.
+    expect(await two.list()).toEqual(left);
+    expect((await two.search(questions[0]!, { k: 4 })).map(({ id }) => id)).not.toContain(gone.id);
+    expect(await one.remove([gone.id])).toBe(0);
+    await Promise.all([one.close(), two.close()]);
+    const again = await open(first, "removing");
+    expect(await again.list()).toEqual(left);
+    await again.close();
+  });
+
+  test("two stores that change a collection in turn both see all of it", async () => {
+    const [one, two] = [await open(first, "in-turn"), await open(first, "in-turn")];
+    await Promise.all([one.add(passages.slice(0, 20)), two.add(passages.slice(10, 30))]);
+    await one.remove(passages.slice(0, 5).map(({ id }) => id));
+    await two.add(passages.slice(30, 35));
+    const expected = [...passages.slice(5, 35)].sort((a, b) => (a.id < b.id ? -1 : 1));
+    expect(await one.list()).toEqual(expected);
+    expect(await two.list()).toEqual(expected);
+    await Promise.all([one.close(), two.close()]);
+  });
+
+  test("a moved passage keeps its vector and gets its new offsets, on the server too", async () => {
+    const store = await open(first, "moved");
+    const [passage] = passages;
+    await store.add([passage!]);
+    const [before] = await store.query(questions[0]!, 1);
+    const moved = { ...passage!, start: 7, end: 7 + passage!.text.length };
+    expect(await store.add([moved])).toBe(0);
+    expect(await store.query(questions[0]!, 1)).toEqual([{ ...before, ...moved }]);
+    await store.close();
+    const again = await open(first, "moved");
+    expect(await again.list()).toEqual([moved]);
+    await again.close();
+  });
+
+  test("a corpus that is ingested again adds what is new and removes what is old, from a restarted store", async () => {
+    const documents = Array.from({ length: 8 }, (_, i) => ({ source: `${i}.md`, text: `Material M${i}x.` }));
+    const store = await open(first, "again");
+    await ingestDocuments(documents, store, { root: "r" });
+    await store.close();
+    const again = await open(first, "again");
+    const edited = documents.slice(1).map((d) => (d.source === "1.md" ? { ...d, text: "Material N1y." } : d));
+    expect(await ingestDocuments(edited, again, { root: "r" })).toMatchObject({ added: 1, removed: 2, unchanged: 6 });
+    expect((await again.list()).map(({ text }) => text).sort()).toEqual(edited.map(({ text }) => text).sort());
+    await again.close();
   });
 
   test("above the exact limit the named passage is still found, by word or by Chroma's index", async () => {

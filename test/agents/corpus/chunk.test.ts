@@ -1,7 +1,9 @@
 import { createHash } from "node:crypto";
+import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { chunkDocument } from "../../../src/agents/corpus/chunk.js";
+import { chunkDocument, chunkingName } from "../../../src/agents/corpus/chunk.js";
+import { loadTokenizer } from "../../../src/trainer/index.js";
 
 const words = fc.stringMatching(/^[a-zA-Zäé漢.,?!]{1,9}$/);
 const glue = fc.constantFrom(" ", "  ", "\n", "\n\n", "\n## ", ". ", "\r\n", "\n\n---\n\n", "");
@@ -38,6 +40,78 @@ test("offsets are exact, passages no longer than the size, and nothing but white
     ),
     { seed: 11, numRuns: 500 },
   );
+});
+
+/** Roughly as a tokenizer counts: words of up to four characters, and each mark. Fewer for the whole than for its parts. */
+const countTokens = (body: string): number => body.match(/\p{L}{1,4}|\p{N}|[^\p{L}\p{N}\s]/gu)?.length ?? 0;
+
+test("by tokens, offsets are exact, no passage has more than the size, and nothing but white space is left out", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      text,
+      fc.integer({ min: 8, max: 60 }),
+      fc.integer({ min: 0, max: 4 }),
+      // Of the second kind a whole has more than its parts together: white space counts only inside.
+      fc.constantFrom(countTokens, (body: string) => body.trim().length),
+      async (body, size, overlap, countTokens) => {
+        const passages = await chunkDocument({ source: "a.md", text: body }, { size, overlap, countTokens });
+        const covered = new Array<boolean>(body.length).fill(false);
+        for (const passage of passages) {
+          expect(body.slice(passage.start, passage.end)).toBe(passage.text);
+          expect(passage.text.trim()).toBe(passage.text);
+          expect(passage.text).not.toBe("");
+          expect(countTokens(passage.text)).toBeLessThanOrEqual(size);
+          expect(passage.text).not.toMatch(/\p{Surrogate}/u);
+          covered.fill(true, passage.start, passage.end);
+        }
+        expect([...covered.keys()].filter((i) => !covered[i] && body.charAt(i).trim() !== "")).toEqual([]);
+        for (const [i, passage] of passages.entries()) {
+          const before = passages[i - 1];
+          if (before !== undefined) {
+            expect(countTokens(body.slice(passage.start, Math.max(passage.start, before.end)))).toBeLessThanOrEqual(
+              overlap,
+            );
+          }
+        }
+      },
+    ),
+    { seed: 12, numRuns: 500 },
+  );
+});
+
+test("the tokenizer of a model counts: passages of nano's tokens are full, and repeat the last words before them", async () => {
+  const tokenizer = await loadTokenizer(fileURLToPath(new URL("../../../models/nano", import.meta.url)));
+  const tokensOf = (body: string) => tokenizer.encode(body).length;
+  const body = Array.from({ length: 60 }, (_, i) => `The building block of material ${i} is collagen.`).join(" ");
+  const passages = await chunkDocument(
+    { source: "a.txt", text: body },
+    { size: 64, overlap: 8, countTokens: tokensOf },
+  );
+  const counts = passages.map((passage) => tokensOf(passage.text));
+  expect(Math.max(...counts)).toBeLessThanOrEqual(64);
+  expect(Math.min(...counts.slice(0, -1))).toBeGreaterThan(32);
+  for (const [i, passage] of passages.slice(1).entries()) expect(passage.start).toBeLessThan(passages[i]!.end);
+});
+
+test("a text without any space is cut without being counted character by character", async () => {
+  let calls = 0;
+  const counted = (body: string) => {
+    calls++;
+    return Math.ceil(body.length / 3);
+  };
+  const body = "x".repeat(100_000);
+  const passages = await chunkDocument(
+    { source: "a.txt", text: body },
+    { size: 100, overlap: 10, countTokens: counted },
+  );
+  expect(passages.map((passage) => passage.text).join("")).toBe(body);
+  expect(calls).toBeLessThan(10_000);
+});
+
+test("what cuts alike has one name: sizes, and which tokenizer counts", () => {
+  expect(chunkingName({})).toBe(chunkingName({ size: 1200, overlap: 100 }));
+  const names = [{}, { size: 600 }, { countTokens }, { countTokens, tokenizer: "nano" }].map(chunkingName);
+  expect(new Set(names).size).toBe(4);
 });
 
 test("a short document stays one passage, whatever its lines", async () => {

@@ -1,6 +1,6 @@
 import { expect, test, vi } from "vitest";
-import { type CandidateSource, PassageTable, rankPassages } from "../../../src/agents/corpus/exact-ranking.js";
-import { LexicalCandidates } from "../../../src/agents/corpus/lexical-candidates.js";
+import { type CandidateSource, rankPassages } from "../../../src/agents/corpus/exact-ranking.js";
+import { PassageTable } from "../../../src/agents/corpus/passage-table.js";
 import { createRng } from "../../../src/agents/rng.js";
 
 const passage = (id: string, text = id) => ({ id, text, source: "s", start: 0, end: text.length });
@@ -56,13 +56,26 @@ test("above the limit the union of all sources is ranked exactly", async () => {
   expect(ranked.map((p) => p.id)).toEqual(["c", "a", "d"]);
 });
 
-test("lexical candidates begin with the passages of the rarest word and take up what was added later", async () => {
+test("above the limit the passage of a rare word is a candidate without any source, also one added later", async () => {
   const table = new PassageTable(2);
-  for (let i = 0; i < 20; i++) table.add(passage(`p${i}`, `The interface is common ${i}`), [1, 0]);
-  const source = new LexicalCandidates().source(() => table.all);
-  expect(await source(query([1, 0], "the interface of Veltrin"), 5)).toHaveLength(5);
+  for (let i = 0; i < 20; i++) table.add(passage(`p${i}`, `The interface is common ${i}`), [0.6, 0.8]);
+  const ask = () => rankPassages(table, query([0, 1], "the interface of VELTRIN"), 1, { exactLimit: 5 });
+  expect((await ask())[0]?.id).toBe("p0");
   table.add(passage("late", "Veltrin is rare"), [0, 1]);
-  expect((await source(query([1, 0], "the interface of VELTRIN"), 5))[0]).toBe("late");
+  expect((await ask())[0]?.id).toBe("late");
+});
+
+test("a passage that was removed is ranked no more, and the others keep their vectors, whichever row it had", () => {
+  const rows = { a: [1, 0], b: [0.6, 0.8], c: [0, 1] };
+  for (const gone of Object.keys(rows)) {
+    const table = tableOf(rows);
+    expect([table.remove(gone), table.remove(gone)]).toEqual([true, false]);
+    const kept = Object.entries(rows).filter(([id]) => id !== gone);
+    expect(table.list().map(({ id }) => id)).toEqual(kept.map(([id]) => id));
+    for (const [id, vector] of kept) expect([...(table.vectorOf(id) ?? [])]).toEqual([...Float32Array.from(vector)]);
+    expect(table.rank(Float32Array.of(1, 0), 3).map(({ id }) => id)).toEqual(kept.map(([id]) => id));
+    expect(table.vectorOf(gone)).toBeUndefined();
+  }
 });
 
 test("an empty store says what to call, a bad k what is expected", async () => {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
-import { PassageTable } from "../../../src/agents/corpus/exact-ranking.js";
 import { createLexicalEmbedder } from "../../../src/agents/corpus/lexical-embedder.js";
+import { PassageTable } from "../../../src/agents/corpus/passage-table.js";
 import { templatedPassages } from "./templated-world.js";
 
 const embedder = createLexicalEmbedder();

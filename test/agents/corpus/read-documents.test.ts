@@ -1,8 +1,10 @@
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { chunkDocument } from "../../../src/agents/corpus/chunk.js";
 import { readDocuments } from "../../../src/agents/corpus/read-documents.js";
+import { smallPdf } from "./small-pdf.js";
 
 let folder = "";
 beforeEach(() => {
@@ -53,18 +55,91 @@ test("bad lines of a .jsonl file are named together", async () => {
   await expect(readDocuments(folder)).rejects.toThrow(/a\.jsonl: line 2, 3, 4: expected a JSON object/);
 });
 
+test("HTML and PDF are read among the others; a page without text is left out", async () => {
+  put({
+    "a.html": "<h1>Nacre</h1><script>no</script><p>Brick &amp; mortar.</p>",
+    "b.HTM": "<p> </p>",
+    "c.pdf": smallPdf(["Silk is strong."]),
+    "d.md": "Bone",
+  });
+  expect(await readDocuments(folder)).toEqual([
+    { source: "a.html", text: "Nacre\n\nBrick & mortar." },
+    { source: "c.pdf", text: "Silk is strong." },
+    { source: "d.md", text: "Bone" },
+  ]);
+});
+
+test("offsets of passages count in the text that was taken out of a page", async () => {
+  put({ "a.html": `<style>p{}</style>${"<p>Nacre is a brick wall.</p>".repeat(100)}` });
+  const [document] = await readDocuments(folder);
+  for (const { text, start, end } of await chunkDocument(document!))
+    expect(document!.text.slice(start, end)).toBe(text);
+});
+
+test("files that cannot be read are named together, whatever their kind", async () => {
+  put({
+    "fake.pdf": "hello",
+    "locked.pdf": smallPdf(["x"], { encrypted: true }),
+    "latin.html": Uint8Array.of(0x3c, 0x70, 0x3e, 0xe9),
+    "deep.html": "<div>".repeat(50_000),
+    "good.md": "fine",
+  });
+  const error: Error = await readDocuments(folder).then(
+    () => new Error("was read"),
+    (reason: Error) => reason,
+  );
+  expect(error.message).toMatch(/fake\.pdf: is not a PDF/);
+  expect(error.message).toMatch(/locked\.pdf: is encrypted/);
+  expect(error.message).toMatch(/latin\.html: is not UTF-8 text/);
+  expect(error.message).toMatch(/deep\.html: nests its elements too deeply/);
+  expect(error.message).not.toMatch(/good\.md/);
+});
+
+describe("a glob", () => {
+  const sources = async (pattern: string) => (await readDocuments(join(folder, pattern))).map((d) => d.source);
+
+  test("names files by the folder where it begins, so that they are called as when the folder is read", async () => {
+    put({ "docs/a.md": "A", "docs/sub/b.md": "B", "docs/c.txt": "C", "e.md": "E", "docs/node_modules/x.md": "no" });
+    expect(await sources("docs/**/*.md")).toEqual(["a.md", "sub/b.md"]);
+    expect(await sources("docs/*.{md,txt}")).toEqual(["a.md", "c.txt"]);
+    expect(await sources("{docs,none}/*.md")).toEqual(["docs/a.md"]);
+    expect(await sources("**/[ab].md")).toEqual(["docs/a.md", "docs/sub/b.md"]);
+  });
+
+  test("leaves out what cannot be read and what is hidden", async () => {
+    put({ "a.md": "A", "b.png": "no", ".c.md": "no", ".d/e.md": "no" });
+    expect(await sources("**/*")).toEqual(["a.md"]);
+  });
+
+  test("is none where a file or folder has that very name", async () => {
+    put({ "[a].md": "odd", "a.md": "A", "b (old)/*x.md": "star", "b (old)/yx.md": "Y" });
+    expect(await sources("[a].md")).toEqual(["[a].md"]);
+    expect(await sources("b (old)/*x.md")).toEqual(["*x.md"]);
+    expect(await sources("b (old)/y*.md")).toEqual(["yx.md"]);
+  });
+
+  test("that matches nothing readable, or too much, is refused", async () => {
+    put({ "a.md": "A", "b.md": "B", "c.png": "no" });
+    await expect(readDocuments(join(folder, "*.png"))).rejects.toThrow(/no readable file matches .*\*\.png/);
+    await expect(readDocuments(join(folder, "none/*.md"))).rejects.toThrow(/no readable file matches/);
+    await expect(readDocuments(join(folder, "*.md"), { limits: { files: 1 } })).rejects.toThrow(/more than 1 files/);
+  });
+});
+
 test("a missing path says what to give", async () => {
   await expect(readDocuments(join(folder, "none"))).rejects.toThrow(/nothing to read at .*none: give an existing file/);
 });
 
 test("a folder without a readable file says which kinds are read", async () => {
   put({ "image.png": "x" });
-  await expect(readDocuments(folder)).rejects.toThrow(/no readable file .*\.md, \.markdown, \.txt, \.jsonl/);
+  await expect(readDocuments(folder)).rejects.toThrow(
+    /no readable file .*\.md, \.markdown, \.txt, \.html, \.htm, \.pdf, \.jsonl/,
+  );
 });
 
 test("a file of another kind is refused by name", async () => {
-  put({ "paper.pdf": "x" });
-  await expect(readDocuments(join(folder, "paper.pdf"))).rejects.toThrow(/paper\.pdf is not a kind of file/);
+  put({ "paper.docx": "x" });
+  await expect(readDocuments(join(folder, "paper.docx"))).rejects.toThrow(/paper\.docx is not a kind of file/);
 });
 
 test("files without text are an empty corpus", async () => {
