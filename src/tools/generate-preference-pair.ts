@@ -38,6 +38,9 @@ export const generatePreferencePairOutput = z.object({
   failures: z
     .array(z.object({ reason: z.string(), count: z.number().int(), detail: z.string().optional() }))
     .describe("What came to nothing, and was drawn again as long as that could help"),
+  dropped: z
+    .record(z.string(), z.number())
+    .describe("How many of them cannot be trained on, by reason, such as too long for the model"),
   pairs: z.number().int().describe("Pairs that the current run now has"),
   pairsFile: z.string(),
   notices: z.array(z.string()).describe("What the user should know, such as a pair that is too long for the model"),
@@ -90,15 +93,17 @@ async function generate(
   );
   const [pair] = pairs;
   if (pair === undefined) throw new Error(noPairs(failures));
-  const dropped = droppedNotice(tokenizeStored(pairs, student, phase).dropped, pairs.length, phase);
+  const { dropped } = tokenizeStored(pairs, student, phase);
+  const notice = droppedNotice(dropped, pairs.length, phase);
   return {
     pair,
     made: pairs.length,
     questions: pairs.map(({ prompt, provenance: { question } }) => question ?? prompt),
     failures: [...failures],
+    dropped,
     pairs: stored.length + pairs.length,
     pairsFile: run.pairsFile,
-    notices: [...(repeated ? [REPEATED] : []), ...(dropped === undefined ? [] : [dropped])],
+    notices: [...(repeated ? [REPEATED] : []), ...(notice === undefined ? [] : [notice])],
   };
 }
 
