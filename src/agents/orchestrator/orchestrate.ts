@@ -1,4 +1,5 @@
 /** @file The orchestrator: a LangChain agent that plans and runs a whole self-teaching run with this package's tools. */
+import { setMaxListeners } from "node:events";
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import type { StructuredToolInterface } from "@langchain/core/tools";
 import { chatModelName } from "../structured-agent.js";
@@ -30,6 +31,9 @@ export async function orchestrate(
   signal?.throwIfAborted();
   const { createAgent, toolStrategy } = await import("langchain");
   const { orchestratorMiddleware } = await import("./orchestrator-middleware.js");
+  // LangChain listens once a call and more, and a run has many.
+  const own = AbortSignal.any(signal === undefined ? [] : [signal]);
+  setMaxListeners(0, own);
   const log: OrchestratorLog = { records: [], modelCalls: 0, toolCalls: 0, trainings: 0, reachedLimit: false };
   const shared = { ...(onEvent && { onEvent }), ...(signal && { signal }) };
   const agent = createAgent({
@@ -43,7 +47,7 @@ export async function orchestrate(
     .invoke(
       { messages: [{ role: "user", content: taskPrompt(task) }] },
       // The limit on turns ends the run; the graph's own must not do so first.
-      { recursionLimit: 4 * task.limits.modelCalls + 20, ...(signal && { signal }) },
+      { recursionLimit: 4 * task.limits.modelCalls + 20, signal: own },
     )
     .catch((error: unknown) => {
       signal?.throwIfAborted();

@@ -6,8 +6,8 @@
  * 2. Corpus; then the baseline: every question once.
  * 3. Pairs, on the topics in turn, until the round has as many as it wants that can be trained on. A topic that brought
  *    fewer than were asked for is left aside; without topics, passages are drawn by chance.
- * 4. Training: ORPO; EXO in later rounds, once half of the replies think and then answer. Again on the same pairs while the loss fell
- *    by a tenth, at most three times.
+ * 4. Training: ORPO; EXO in later rounds, once half of the replies think and then answer. ORPO again on the same pairs
+ *    while the loss fell by a tenth, at most three times.
  * 5. The questions again. Another round where the score rose or more replies think or answer, and rounds, trainings and calls are left.
  * 6. The report. Whatever is left open, calls for the questions after the last training are kept in reserve.
  */
@@ -76,7 +76,8 @@ const MOST_TRAININGS = 3;
 /** The last training brought the loss clearly below where the training before had left it, or where it began itself. */
 function stillFalls({ roundTrainings }: RunProgress): boolean {
   const [now, before] = [roundTrainings.at(-1), roundTrainings.at(-2)];
-  if (now === undefined || roundTrainings.length >= MOST_TRAININGS) return false;
+  // Where a loss has a reference, each call has another one: its losses do not compare.
+  if (now?.lossType !== "orpo" || roundTrainings.length >= MOST_TRAININGS) return false;
   return now.loss.last < STILL_FALLS * (before?.loss.last ?? now.loss.first);
 }
 
