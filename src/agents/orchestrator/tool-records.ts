@@ -12,13 +12,16 @@ export type ToolOutcome =
   | { readonly ok: true; readonly data: Readonly<Record<string, unknown>> }
   | { readonly ok: false; readonly error: string };
 
-/** A result is an object as JSON; everything else is an error. */
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
+
+/** A result is an object as JSON, which `@langchain/mcp-adapters` wraps; everything else is an error. */
 export function outcomeOf(message: ToolMessage): ToolOutcome {
   const text = message.text.trim();
   if (message.status === "error") return { ok: false, error: text };
   try {
     const data: unknown = JSON.parse(text);
-    if (typeof data === "object" && data !== null) return { ok: true, data: data as Record<string, unknown> };
+    if (isObject(data))
+      return { ok: true, data: isObject(data["structuredContent"]) ? data["structuredContent"] : data };
   } catch {
     // Said below, with what was found.
   }
