@@ -1,7 +1,7 @@
 /** @file train-iteration: optimizer steps on the pairs of the current run, then a checkpoint. */
 import type { McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
-import { type Student, trainRound } from "../agents/index.js";
+import { type Student, type TrainedStep, trainRound } from "../agents/index.js";
 import { type LossName, needsReference, type StepMetrics } from "../trainer/index.js";
 import { oneOf, toolArguments, wholeNumber } from "./arguments.js";
 import { progressOf, type ReportProgress } from "./progress.js";
@@ -106,20 +106,17 @@ async function train(
   const steps = wanted ?? Math.max(recipeOf(context.recipe).leastSteps, 2 * perEpoch);
   const replay = replayOf(student, await context.environment());
   const { before, optimizerReset } = await prepare(student, run, loss);
-  const rows: StepMetrics[] = [];
-  const checkpoint = (): Promise<string> => keep(student, run, before + rows.length, { loss, pairs: stored.length });
   const training = { policy: student.policy, signal, ...(replay && { replay }) };
-  try {
-    for await (const { step: taken, metrics } of trainRound(training, pairs, { ...phase, steps, seed: before })) {
-      rows.push(metrics);
-      const step = before + taken;
-      await run.appendMetrics({ kind: "step", step, loss_type: loss, ...metrics });
-      report(rows.length, steps, `step ${step}: loss ${metrics["loss"]?.toFixed(4)}`);
-    }
-  } catch (error) {
-    if (rows.length === 0) throw error;
-    throw await interrupted(error, rows.length, steps, checkpoint);
-  }
+  const events = trainRound(training, pairs, { ...phase, steps, seed: before });
+  const { rows, checkpoint } = await takeSteps(events, {
+    student,
+    run,
+    loss,
+    before,
+    steps,
+    stored: stored.length,
+    report,
+  });
   const margin = endsOf(rows, "rewards/margins");
   return {
     steps: rows.length,
@@ -130,10 +127,42 @@ async function train(
     pairs: pairs.length,
     dropped,
     totalSteps: before + rows.length,
-    checkpoint: await checkpoint(),
+    checkpoint,
     adapter: run.adapterDirectory,
     notices: notice === undefined ? [] : [notice],
   };
+}
+
+interface Steps {
+  readonly student: Student;
+  readonly run: RunFolder;
+  readonly loss: LossName;
+  /** Steps of the run so far, those to take, and pairs that the run has. */
+  readonly before: number;
+  readonly steps: number;
+  readonly stored: number;
+  readonly report: ReportProgress;
+}
+
+/** Takes the steps and saves what came out, also where it is interrupted after one of them. */
+async function takeSteps(
+  events: AsyncIterable<TrainedStep>,
+  { student, run, loss, before, steps, stored, report }: Steps,
+): Promise<{ readonly rows: readonly StepMetrics[]; readonly checkpoint: string }> {
+  const rows: StepMetrics[] = [];
+  const checkpoint = (): Promise<string> => keep(student, run, before + rows.length, { loss, pairs: stored });
+  try {
+    for await (const { step: taken, metrics } of events) {
+      rows.push(metrics);
+      const step = before + taken;
+      await run.appendMetrics({ kind: "step", step, loss_type: loss, ...metrics });
+      report(rows.length, steps, `step ${step}: loss ${metrics["loss"]?.toFixed(4)}`);
+    }
+  } catch (error) {
+    if (rows.length === 0) throw error;
+    throw await interrupted(error, rows.length, steps, checkpoint);
+  }
+  return { rows, checkpoint: await checkpoint() };
 }
 
 /** Where the count of the run's steps stands. The optimizer goes on where the last call's loss is this one's. */

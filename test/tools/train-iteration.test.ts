@@ -53,6 +53,18 @@ describe("the optimizer", () => {
     expect(lossesOf()).toEqual([..."oooo"].map(() => "orpo").concat(Array(4).fill("exo_pair"), ["orpo", "orpo"]));
   });
 
+  it("counts steps that are in the model but could not be saved", async () => {
+    await tools.call("train-iteration", { steps: 2, loss: "sigmoid" });
+    const { saveCheckpoint } = student.policy;
+    const full = async (): Promise<never> => {
+      throw new Error("the disk is full");
+    };
+    Object.assign(student.policy, { saveCheckpoint: full });
+    expect(await tools.refusal("train-iteration", { steps: 3, loss: "sigmoid" })).toContain("the disk is full");
+    Object.assign(student.policy, { saveCheckpoint });
+    expect(await tools.call("train-iteration", { steps: 1, loss: "sigmoid" })).toMatchObject({ totalSteps: 6 });
+  });
+
   it("is judged by what the checkpoint says, also in another process", async () => {
     await tools.call("train-iteration", { steps: 1, loss: "sigmoid" });
     await tools.client.close();

@@ -63,6 +63,17 @@ describe("with a model that calls tools", () => {
     expect(report.score?.after).toBeGreaterThan(0.5);
   });
 
+  it("takes no answer for one after training that another training followed", async () => {
+    opened = await learningContext();
+    const { tools, articles } = opened;
+    const train: Step = ["train-iteration", { steps: 1 }];
+    const pair: Step = ["generate-preference-pair", { topic: "nacre tablets" }];
+    const model = scripted([["ingest-corpus", { path: articles }], pair, train, ask, train, submit]);
+    const { answers, score } = await orchestrate({ corpus: articles, questions: [QUESTION] }, { model, tools });
+    expect(answers).toEqual([{ question: QUESTION }]);
+    expect(score).toBeUndefined();
+  });
+
   it("tells the model what self-teaching needs, and its task as data", async () => {
     opened = await learningContext();
     const model = scripted([submit]);
