@@ -88,7 +88,6 @@ class Batch {
   private readonly heldOut: ReadonlySet<string>;
   private readonly counts = new Map<string, CountedFailure>();
   private seed: number;
-  private done = 0;
 
   private constructor(
     private readonly context: PairBatchContext,
@@ -168,8 +167,7 @@ class Batch {
     signal.throwIfAborted();
     await keep(made);
     this.pairs.push(...made);
-    this.done += made.length;
-    this.tell(0, `${this.done} of ${this.plan.count} pairs`);
+    this.tell(0, `${this.pairs.length} of ${this.plan.count} pairs`);
   }
 
   /** One pair about a question that was asked before: better than none, as the sample differs. */
@@ -199,7 +197,7 @@ class Batch {
 
   private tell(more: number, note: string): void {
     const { count } = this.plan;
-    this.context.report(1 + Math.min(count, this.done + more), count + 1, note);
+    this.context.report(1 + Math.min(count, this.pairs.length + more), count + 1, note);
   }
 }
 

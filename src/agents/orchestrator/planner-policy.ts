@@ -60,7 +60,7 @@ function pairsThenTraining(task: OrchestratorTask, progress: RunProgress, trainE
   const reserve = task.questions.length + 1;
   const mayMake = callsLeft > reserve && pairCalls < mostPairCalls(task);
   if (newPairs < task.pairsPerRound && mayMake) return pairs(task, progress);
-  if (newPairs === 0) return report(progress, "no pairs could be made");
+  if (newPairs === 0) return report(progress, "no pairs were made that can be trained on");
   return train(task, progress, `${newPairs} new pairs can be trained on`);
 }
 

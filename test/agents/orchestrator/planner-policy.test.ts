@@ -94,7 +94,7 @@ describe("before the first training", () => {
     });
     expect(move([...BASELINE, made("shells", 4, { made: 0 })], taskWith({ limits }))).toMatchObject({
       verdict: "unknown",
-      reason: expect.stringContaining("no pairs could be made"),
+      reason: expect.stringContaining("no pairs were made that can be trained on"),
     });
   });
 });
