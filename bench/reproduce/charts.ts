@@ -24,13 +24,13 @@ const STYLE =
   "<style>text{font:13px system-ui,sans-serif;fill:#222}.t{font-weight:600}.g{stroke:#ccc}.c{stroke:#b33;stroke-dasharray:4 3}" +
   "@media(prefers-color-scheme:dark){text{fill:#ddd}.g{stroke:#444}}</style>";
 
-const escape = (text: string): string => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
+const escaped = (content: string): string => content.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 const text = (x: number, y: number, content: string, more = ""): string =>
-  `<text x="${x}" y="${y}" ${more}>${escape(content)}</text>`;
+  `<text x="${x}" y="${y}" ${more}>${escaped(content)}</text>`;
 
 function frame(title: string, height: number, body: readonly string[]): string {
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${escape(title)}">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${escaped(title)}">`,
     STYLE,
     text(16, 24, title, 'class="t"'),
     ...body,

@@ -105,7 +105,7 @@ function differences({ seeds }: Results): string {
   const rows = pairs.flatMap(([from, to]) =>
     SPLITS.flatMap((split) => {
       const verdicts = (name: string): number[] =>
-        seeds.flatMap((seed) => [...(find(seed, name)?.asked[split].verdicts ?? "")].map(Number));
+        seeds.flatMap((seed) => Array.from(find(seed, name)?.asked[split].verdicts ?? "", Number));
       const [before, after] = [verdicts(from), verdicts(to)];
       if (before.length === 0 || before.length !== after.length) return [];
       const { difference, halfWidth95 } = pairedInterval(before, after);
@@ -121,7 +121,8 @@ function differences({ seeds }: Results): string {
 }
 
 function typeSection(results: Results): string {
-  const types = Object.keys((results.seeds[0]?.conditions[0] as Condition).asked["unseen-combination"].byType);
+  const [first] = results.seeds as readonly [SeedResult];
+  const types = Object.keys((first.conditions[0] as Condition).asked["unseen-combination"].byType);
   const rows = conditionsOf(results).map((name) => [
     name,
     ...SPLITS.flatMap((split) =>

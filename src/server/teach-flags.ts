@@ -53,6 +53,11 @@ const OWN: Readonly<Record<Exclude<TeachSettingName, Shared>, Flag>> = {
   top_p: flag(STUDENT, "<share>", "of the samples (1)"),
   n_steps: flag(TRAINING, "<steps>", "of a round, in place of passes over its pairs"),
   replay_share: flag(TRAINING, "<share>", "other texts of a step, as a share of its pairs"),
+  replay_chosen: flag(
+    TRAINING,
+    BOOLEAN,
+    "the chosen replies are among these texts: an anchor for losses that only compare",
+  ),
   replay_weight: flag(TRAINING, "<number>", "of their NLL in the loss (1)"),
   roll_back: flag(KEEPING, BOOLEAN, "goes back where a round raised the loss on the held-out pairs"),
   early_stopping_patience: flag(KEEPING, "<rounds>", "without a lower held-out loss, then the phase ends (0: never)"),
