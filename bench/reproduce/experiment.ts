@@ -75,7 +75,7 @@ export interface SeedResult {
 }
 
 /** Incipient, ORPO, EXO, and recursion of the last by the retrieval critic. */
-export async function quickSeed(options: Options, scale = recipes.QUICK): Promise<SeedResult> {
+export async function quickSeed(options: Options, scale = recipes.SCALE): Promise<SeedResult> {
   return withLab(options, false, async (lab) => {
     const conditions = await mainLine(lab, scale);
     await lab.load("exo");
@@ -85,8 +85,8 @@ export async function quickSeed(options: Options, scale = recipes.QUICK): Promis
   });
 }
 
-/** Everything that is done for each seed; the first one also carries the ablations. */
-export async function fullSeed(options: Options, isFirst: boolean, scale = recipes.FULL): Promise<SeedResult> {
+/** Everything that is done for each seed; the first one also carries the ablations and the questions with two candidates. */
+export async function fullSeed(options: Options, isFirst: boolean, scale = recipes.SCALE): Promise<SeedResult> {
   const main = await withLab(options, false, async (lab) => {
     const conditions = [
       ...(await mainLine(lab, scale)),
@@ -99,8 +99,8 @@ export async function fullSeed(options: Options, isFirst: boolean, scale = recip
       : undefined;
     return { seed: options.seed, conditions, recursion, ...more };
   });
-  const choices = await withLab(options, true, (lab) => choicesOf(lab, scale));
-  return { ...main, choices };
+  if (!isFirst) return main;
+  return { ...main, choices: await withLab(options, true, (lab) => choicesOf(lab, scale)) };
 }
 
 async function withLab<T>(options: Options, choices: boolean, work: (lab: Lab) => Promise<T>): Promise<T> {

@@ -24,6 +24,8 @@ const LORA = { lora_r: 16, lora_alpha: 32 };
 /** A million parameters take rates a hundred times the published ones. Replay keeps the facts, which pairs alone would wash out. */
 const NANO_SETTINGS = {
   ...LORA,
+  held_out_pairs: 32,
+  roll_back: true,
   phases: [
     {
       loss_type: "orpo",
@@ -36,11 +38,15 @@ const NANO_SETTINGS = {
     {
       loss_type: "exo_pair",
       iterations: 2,
-      topics: 96,
-      num_train_epochs: 1,
+      topics: 192,
+      n_steps: 24,
+      student_samples: 4,
+      rejected_rule: "wrong-first",
       only_include_wrong_answers: true,
-      learning_rate: 1e-4,
-      warmup_steps: 5,
+      // Without this anchor what follows the thinking comes apart (docs/notes.md).
+      replay_chosen: true,
+      learning_rate: 3e-4,
+      warmup_steps: 10,
     },
   ],
   per_device_train_batch_size: 16,
