@@ -16,7 +16,7 @@ import {
 import { worldEvidence } from "../../../src/agents/models/world-critic.js";
 import { createWorldTeacher } from "../../../src/agents/models/world-teacher.js";
 import { createTaskGenerator } from "../../../src/agents/task-generator.js";
-import { topicOf } from "../../../src/agents/teaching/pair-round.js";
+import { topicOf } from "../../../src/agents/teaching/round-pairs.js";
 
 const splits: readonly Split[] = ["train", "unseen-combination", "unseen-material"];
 const world = createMaterialsWorld({ seed: 7, choices: true });
