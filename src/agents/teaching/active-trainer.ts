@@ -123,6 +123,7 @@ class Trainer implements ActiveTrainer {
       this.logHistory.push(row);
       for (const { onLog } of this.callbacks) onLog?.(row);
     }
+    run.state = { ...run.state, step: this.logHistory.length };
     return rows;
   }
 

@@ -5,20 +5,18 @@ import { QuestionGraph } from "../question-graph/index.js";
 import type { MadePair } from "./round-pairs.js";
 
 export class AskedQuestions {
-  private changed = true;
-
   private constructor(
     readonly graph: QuestionGraph,
     private readonly passages: ReadonlyMap<string, Passage>,
+    private changed: boolean,
   ) {}
 
   /** Goes on with a graph that was kept, or begins one. Passages that have come since are added. */
   static over(passages: readonly Passage[], kept?: unknown): AskedQuestions {
     const byId = new Map(passages.map((passage) => [passage.id, passage]));
-    if (kept === undefined) return new AskedQuestions(QuestionGraph.fromPassages(passages), byId);
+    if (kept === undefined) return new AskedQuestions(QuestionGraph.fromPassages(passages), byId, true);
     const graph = QuestionGraph.fromJSON(kept);
-    graph.addPassages(passages);
-    return new AskedQuestions(graph, byId);
+    return new AskedQuestions(graph, byId, graph.addPassages(passages) > 0);
   }
 
   /** Contexts for questions, chosen by what was asked and how it was answered; each of up to `k` passages. */
