@@ -97,6 +97,7 @@ class Trainer implements ActiveTrainer {
     const { run } = this;
     await run.context.policy.resetOptimizer();
     run.heldOut = await this.heard(heldOutPairs(run));
+    run.questions.holdOut(run.heldOut);
     await this.heard(beginPhase(run, this.place));
   }
 

@@ -5,6 +5,9 @@ import { QuestionGraph } from "../question-graph/index.js";
 import type { MadePair } from "./round-pairs.js";
 
 export class AskedQuestions {
+  /** Of the held-out pairs: never asked again, and no part of what steers the draws. */
+  private readonly setAside = QuestionGraph.fromPassages([]);
+
   private constructor(
     readonly graph: QuestionGraph,
     private readonly passages: ReadonlyMap<string, Passage>,
@@ -25,8 +28,15 @@ export class AskedQuestions {
     return draws.map(({ passages }) => passages.flatMap((id) => this.passages.get(id) ?? []));
   }
 
+  /** Holds questions out: asked in other words they would be trained on. */
+  holdOut(pairs: readonly PreferencePair[]): void {
+    for (const { prompt, provenance } of pairs)
+      this.setAside.addQuestion({ text: provenance.question ?? prompt, passages: [], round: 0 });
+  }
+
   /** Why a question shall not be asked again; undefined where it may. */
   problem(question: string): string | undefined {
+    if (this.setAside.isDuplicate(question)) return "the question is held out, in these or nearly these words";
     return this.graph.isDuplicate(question)
       ? "the question was asked before, in these or nearly these words"
       : undefined;

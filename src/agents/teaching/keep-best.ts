@@ -27,7 +27,7 @@ export async function* beginPhase(run: Run, { phase, index }: RoundPlace): Async
   }
   const checkpoint = run.keepsCheckpoints ? await save(run, state.step) : null;
   const { eval_loss: loss } = watches(phase) ? await measure(run, phase, state.step) : {};
-  const best = loss === undefined ? null : { loss, checkpoint };
+  const best = loss === undefined || !Number.isFinite(loss) ? null : { loss, checkpoint };
   await commit(run, { ...begun, checkpoint, best });
 }
 
@@ -55,9 +55,9 @@ export async function* keepOrRollBack(run: Run, { phase }: RoundPlace): AsyncGen
   const metrics = await measure(run, phase, step);
   const loss = metrics["eval_loss"] as number;
   const { best } = state;
-  const isBetter = best === null || loss < best.loss;
-  const kept = isBetter || !phase.rollBack;
-  yield { kind: "held-out", round, metrics, best: Math.min(loss, best?.loss ?? loss), kept };
+  const isBetter = Number.isFinite(loss) && (best === null || loss < best.loss);
+  const kept = isBetter || best === null || !phase.rollBack;
+  yield { kind: "held-out", round, metrics, best: isBetter ? loss : (best?.loss ?? loss), kept };
   const stale = isBetter ? 0 : state.stale + 1;
   if (kept) {
     const checkpoint = run.keepsCheckpoints ? nameOf(step) : null;
@@ -72,12 +72,12 @@ export async function* keepOrRollBack(run: Run, { phase }: RoundPlace): AsyncGen
 
 /** Saves the weights and lets the state go on from them. */
 export async function* saveRound(run: Run, step: number, change: Partial<TeachState>): AsyncGenerator<TeachEvent> {
-  const { round } = run.state;
+  const { round, phase } = run.state;
   if (!run.keepsCheckpoints) {
     await commit(run, { step, ...change });
     return;
   }
-  yield { kind: "stage", stage: "checkpoint", round, phase: "", total: 1 };
+  yield { kind: "stage", stage: "checkpoint", round, phase, total: 1 };
   const checkpoint = await save(run, step);
   await commit(run, { step, checkpoint, ...change });
   yield { kind: "checkpoint", round, path: join(run.checkpoints, checkpoint) };
