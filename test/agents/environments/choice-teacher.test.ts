@@ -198,7 +198,7 @@ test("teacher and critic cannot reach the key: no file that they import leads to
       walk(`${next}.ts`);
     }
   };
-  for (const file of ["teacher.ts", "write-question.ts", "critic.ts"]) walk(file);
+  for (const file of ["teacher.ts", "write-question.ts", "wrong-answer.ts", "critic.ts"]) walk(file);
   expect([...reached].sort()).toEqual([
     "critic.ts",
     "evidence.ts",
@@ -208,6 +208,7 @@ test("teacher and critic cannot reach the key: no file that they import leads to
     "reflection.ts",
     "teacher.ts",
     "write-question.ts",
+    "wrong-answer.ts",
   ]);
   walk("checker.ts");
   expect(reached).toContain("world.ts");
