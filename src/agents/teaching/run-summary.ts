@@ -33,7 +33,7 @@ export type ListedRun =
   | { readonly name: string; readonly path: string; readonly bytes: number; readonly summary: RunSummary }
   | { readonly name: string; readonly path: string; readonly bytes: number; readonly problem: string };
 
-/** state.json of a teaching run and progress.json of a demo, as far as they are wanted here. */
+/** state.json of a run, and progress.json of a demo without format, as far as they are wanted here. */
 const stateSchema = z.object({
   phase: z.string().optional().catch(undefined),
   round: z.number().optional().catch(undefined),
@@ -72,7 +72,8 @@ export async function runSummary(directory: string): Promise<RunSummary> {
     lockHolder(path),
   ]);
   const steps = [state.step, last.step, checkpoints.at(-1)].filter((step) => step !== undefined);
-  const finished = state.finished ?? (kind === "demo" ? await isThere(join(path, "summary.json")) : undefined);
+  // A demo goes on behind the last round: it reasons, and writes what came of it.
+  const finished = kind === "demo" ? await isThere(join(path, "summary.json")) : state.finished;
   const model = text(request["model"]) ?? (await modelOfAdapter(path));
   const seed = request["seed"];
   return {

@@ -9,6 +9,7 @@ import { createSelfTeacher, usableQuestion } from "../../../src/agents/models/se
 import { createCritic } from "../../../src/agents/reasoning/critic.js";
 import { createTaskGenerator } from "../../../src/agents/task-generator.js";
 import { makePreferencePair } from "../../../src/agents/teaching/answer-pair.js";
+import { createWrongAnswerWriter } from "../../../src/agents/wrong-answer-writer.js";
 import { countingStore, NACRE, passage, scriptedStudent, smallStore } from "../scripted-student.js";
 import { PLAIN_TEMPLATE, scriptedTextModel } from "./scripted-text-model.js";
 
@@ -170,6 +171,29 @@ test("a model that writes nothing makes no answer", async () => {
   const model = createSelfTeacher({ model: { reply: async () => "<|thinking|>\n", fits: async () => true } });
   const writer = await createAnswerWriter({ model, store: await smallStore() });
   await expect(writer.write({ question, passages: [] })).rejects.toThrow("the model wrote no thinking");
+});
+
+test("a wrong answer is asked for with question, right answer and passages, without the right answer as a reply", async () => {
+  const prompts: string[] = [];
+  const writing = (reply: string) =>
+    createWrongAnswerWriter({
+      model: createSelfTeacher({
+        model: {
+          reply: async ([turn]) => {
+            prompts.push(turn?.content ?? "");
+            return reply;
+          },
+          fits: async () => true,
+        },
+      }),
+    });
+  const input = { question, answer: "Its tablets slide.", passages: [passage("n", NACRE)], variation: 1 };
+  const written = await (await writing("<|thinking|>Hm.<|/thinking|> Its protein is thick. ")).write(input);
+  expect(written).toBe("Its protein is thick.");
+  for (const part of [NACRE, `Question: ${question}`, "Right answer: Its tablets slide."])
+    expect(prompts[0]).toContain(part);
+  await expect((await writing("its tablets slide. ")).write(input)).rejects.toThrow("wrong answer is the right one");
+  await expect((await writing(" ")).write(input)).rejects.toThrow("the model wrote no wrong answer");
 });
 
 test("the self critic sees what the job's message holds and nothing else, or not even that", async () => {
