@@ -18,7 +18,7 @@ import type { ActiveCorpus } from "../tools/index.js";
 import type { Config } from "./config.js";
 import { type Lazy, lazy } from "./lazy.js";
 
-type Role = Exclude<ModelRole, "judge">;
+type Role = Exclude<ModelRole, "judge" | "agent">;
 
 export type TeachingConfig = Pick<Config, "teacher" | "critic" | "teacherBaseUrl" | "offline" | "hub" | "threads">;
 

@@ -1,13 +1,16 @@
-/** @file The door for LangChain: the engine's chat model, and the MCP tools as tools that call through the protocol. */
+/** @file The door for LangChain: chat model, embeddings, retriever, the orchestrator, and the MCP tools as tools that call through the protocol. */
 
 import { fileURLToPath } from "node:url";
 import { type DynamicStructuredTool, tool } from "@langchain/core/tools";
-import { Client } from "@modelcontextprotocol/sdk/client/index.js";
-import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
-import { InMemoryTransport } from "@modelcontextprotocol/sdk/inMemory.js";
+import type { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js";
 import type { CallToolResult, Tool } from "@modelcontextprotocol/sdk/types.js";
 
+export {
+  type PassageMetadata,
+  PassageRetriever,
+  type PassageRetrieverFields,
+} from "../agents/corpus/passage-retriever.js";
 export {
   EngineChatModel,
   type EngineChatModelFields,
@@ -19,6 +22,16 @@ export {
   type OpenEngineEmbeddingsOptions,
 } from "../agents/models/engine-embeddings.js";
 export type { EngineCallOptions, EngineSettings } from "../agents/models/engine-settings.js";
+export {
+  createPlanner,
+  type OrchestrateOptions,
+  type OrchestratorEvent,
+  type OrchestratorLimits,
+  type OrchestratorReport,
+  type OrchestratorTaskInput,
+  orchestrate,
+  PLANNER_NAME,
+} from "../agents/orchestrator/index.js";
 
 /** A server that is not connected yet, of either SDK generation, such as `createServer(context)` makes. */
 export interface ConnectableServer {
@@ -51,6 +64,7 @@ export interface LangChainTools {
 const HALF_AN_HOUR_MS = 30 * 60 * 1000;
 
 export async function langChainTools(options: LangChainToolsOptions = {}): Promise<LangChainTools> {
+  const { Client } = await import("@modelcontextprotocol/sdk/client/index.js");
   const client = new Client({ name: "preflexor-langchain", version: "1.0.0" });
   await client.connect(await clientTransport(options));
   try {
@@ -65,11 +79,13 @@ export async function langChainTools(options: LangChainToolsOptions = {}): Promi
 async function clientTransport({ server, transport, env }: LangChainToolsOptions): Promise<Transport> {
   if (transport !== undefined) return transport;
   if (server !== undefined) {
+    const { InMemoryTransport } = await import("@modelcontextprotocol/sdk/inMemory.js");
     const [ours, theirs] = InMemoryTransport.createLinkedPair();
     // Both SDK generations speak the same messages over the same interface; only their type declarations differ.
     await server.connect(theirs as never);
     return ours;
   }
+  const { StdioClientTransport } = await import("@modelcontextprotocol/sdk/client/stdio.js");
   const command = fileURLToPath(new URL("../server/main.js", import.meta.url));
   return new StdioClientTransport({
     command: process.execPath,

@@ -1,6 +1,7 @@
 /** @file The folder of a run: its pairs, metrics, checkpoints and adapter, and which run is current. */
-import { appendFile, mkdir, readdir } from "node:fs/promises";
+import { appendFile, mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { z } from "zod";
 import { readRunPairs } from "../agents/teaching/run-journal.js";
 import type { PreferencePair } from "../trainer/index.js";
 
@@ -16,7 +17,26 @@ export interface RunFolder {
   checkpointDirectory(step: number): string;
   /** The checkpoint with the most steps, or undefined. */
   latestCheckpoint(): Promise<string | undefined>;
+  /** What the latest checkpoint says of the training that wrote it, or undefined. */
+  lastTraining(): Promise<LastTraining | undefined>;
 }
+
+export interface LastTraining {
+  /** Of all trainings of the run: the number in the checkpoint's name. */
+  readonly totalSteps: number;
+  /** Steps of the optimizer, which begins anew where the loss changes. */
+  readonly optimizerSteps: number;
+  readonly loss: string;
+  /** Pairs that the run had then. */
+  readonly pairs: number;
+}
+
+/** As `train-iteration` has the policy write it. Its runs knew one loss only before they noted which. */
+const trainingSchema = z.object({
+  global_step: z.number().int(),
+  loss_type: z.string().default("orpo"),
+  pairs: z.number().int().default(0),
+});
 
 const isMissing = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === "ENOENT";
 
@@ -58,5 +78,17 @@ export async function openRunFolder(directory: string): Promise<RunFolder> {
       const step = (await checkpointSteps(directory)).at(-1);
       return step === undefined ? undefined : checkpointDirectory(step);
     },
+    async lastTraining() {
+      const step = (await checkpointSteps(directory)).at(-1);
+      return step === undefined ? undefined : readTraining(checkpointDirectory(step), step);
+    },
   };
+}
+
+/** Undefined where the checkpoint does not say; opening it says what is wrong with it. */
+async function readTraining(checkpoint: string, totalSteps: number): Promise<LastTraining | undefined> {
+  const text = await readOr(undefined, () => readFile(join(checkpoint, "trainer_state.json"), "utf8"));
+  if (text === undefined) return undefined;
+  const { global_step: optimizerSteps, loss_type: loss, pairs } = trainingSchema.parse(JSON.parse(text));
+  return { totalSteps, optimizerSteps, loss, pairs };
 }

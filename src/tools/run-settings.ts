@@ -1,6 +1,6 @@
 /** @file How the model is sampled and trained where nobody says otherwise: by the tools, the demo and `teach` alike. */
 import { type PhasePlan, parseTeachConfig, type Sampling, type TeachConfig, teachPlan } from "../agents/index.js";
-import { LORA_TARGETS, type LoraSpec } from "../trainer/index.js";
+import { LORA_TARGETS, type LoraSpec, type LossName } from "../trainer/index.js";
 
 const GREEDY = { temperature: 0, topP: 1 } as const;
 
@@ -94,15 +94,22 @@ const RECIPES = {
 } as const;
 export type RecipeName = keyof typeof RECIPES;
 
-/** The first phase names its rate, so the size of the model does not matter to it. */
+/** The ORPO phases name their rates, so the size of the model does not matter to them. */
 const ANY_SIZE = 1e6;
 
 export function recipeOf(name: RecipeName): Recipe {
   const { settings, ...recipe } = RECIPES[name];
-  const config: TeachConfig = parseTeachConfig(settings, name);
-  const [phase] = teachPlan(config, { parameters: ANY_SIZE }).phases as [PhasePlan];
   const trainable: LoraSpec = { kind: "lora", r: LORA.lora_r, loraAlpha: LORA.lora_alpha, targetModules: LORA_TARGETS };
-  return { ...recipe, settings, trainable, phase };
+  return { ...recipe, settings, trainable, phase: phaseFor(name, "orpo", ANY_SIZE) };
+}
+
+/** The recipe's phase with this loss. A loss without one takes the settings of the phase of its kind: sft those of ORPO, the DPO family those of EXO. */
+export function phaseFor(name: RecipeName, loss: LossName, parameters: number): PhasePlan {
+  const { settings } = RECIPES[name];
+  const [first, second] = settings.phases;
+  const phase = loss === "orpo" || loss === "sft" ? first : second;
+  const config: TeachConfig = parseTeachConfig({ ...settings, phases: [{ ...phase, loss_type: loss }] }, name);
+  return teachPlan(config, { parameters }).phases[0] as PhasePlan;
 }
 
 /** Greedy, so that the same question gives the same answer. */

@@ -2,17 +2,29 @@
 import type { McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { type Student, trainRound } from "../agents/index.js";
-import type { StepMetrics } from "../trainer/index.js";
-import { toolArguments, wholeNumber } from "./arguments.js";
+import { type LossName, needsReference, type StepMetrics } from "../trainer/index.js";
+import { oneOf, toolArguments, wholeNumber } from "./arguments.js";
 import { progressOf, type ReportProgress } from "./progress.js";
 import { replayOf } from "./replay.js";
 import type { RunFolder } from "./run-folder.js";
-import { recipeOf } from "./run-settings.js";
+import { phaseFor, recipeOf } from "./run-settings.js";
 import { droppedNotice, tokenizeStored } from "./tokenize-stored.js";
 import { callSignal, type ToolContext } from "./tool-context.js";
 import { guarded, StoppedError, toolResult } from "./tool-result.js";
 
 const NO_PAIRS = "no pairs yet: call generate-preference-pair first";
+
+const LOSSES = [
+  "orpo",
+  "exo_pair",
+  "sft",
+  "sigmoid",
+  "robust",
+  "hinge",
+  "ipo",
+  "sigmoid_norm",
+  "simpo",
+] as const satisfies readonly LossName[];
 
 const input = toolArguments({
   steps: wholeNumber(1, 10_000)
@@ -21,14 +33,29 @@ const input = toolArguments({
       "Optimizer steps; by default enough to see a change, and at least two passes over the stored pairs. Fewer than " +
         "about 20 can leave a small model worse than before",
     ),
+  loss: oneOf(LOSSES)
+    .default("orpo")
+    .describe(
+      "orpo teaches the form and needs no reference; exo_pair then refines, from pairs that were made against the trained " +
+        "model; sft learns the chosen replies alone; the others are of the DPO family, under TRL's names. What needs a " +
+        "reference compares with the weights as they are when this call begins. Another loss than the last call's starts " +
+        "the optimizer anew",
+    ),
 });
 
 const reading = z.object({ first: z.number(), last: z.number() });
+type Reading = z.infer<typeof reading>;
 
 export const trainIterationOutput = z.object({
   steps: z.number().int().describe("Optimizer steps of this call"),
   loss: reading.describe("Loss of the first and of the last step"),
-  rewardMargin: reading.describe("Mean reward of the chosen replies minus that of the rejected ones"),
+  rewardMargin: reading
+    .optional()
+    .describe("Mean reward of the chosen replies minus that of the rejected ones; sft has none"),
+  lossType: z.enum(LOSSES).describe("What was trained with"),
+  optimizerReset: z
+    .boolean()
+    .describe("Whether the optimizer was started anew, because the last call had another loss"),
   pairs: z.number().int().describe("Stored pairs that were trained on"),
   dropped: z.record(z.string(), z.number()).describe("Stored pairs that could not be used, by reason"),
   totalSteps: z.number().int().describe("Steps of this model since its run began"),
@@ -41,7 +68,7 @@ type Trained = z.input<typeof trainIterationOutput>;
 const config = {
   title: "Train an iteration",
   description:
-    "Trains the model on all stored pairs of the current run with ORPO and writes a checkpoint. Needs pairs: call " +
+    "Trains the model on all stored pairs of the current run, by default with ORPO, and writes a checkpoint. Needs pairs: call " +
     "generate-preference-pair several times before. Takes seconds to minutes; reports progress by step. A call that is " +
     "cancelled keeps the steps that it took, in a checkpoint of their own. Then ask with recursive-reason, or make new " +
     "pairs against the better model.",
@@ -51,9 +78,9 @@ const config = {
 };
 
 export function registerTrainIteration(server: McpServer, context: ToolContext): void {
-  server.registerTool("train-iteration", config, ({ steps }, request) => {
+  server.registerTool("train-iteration", config, (asked, request) => {
     const signal = callSignal(context, request);
-    const work = async () => toolResult(trainIterationOutput, await train(context, steps, signal, progressOf(request)));
+    const work = async () => toolResult(trainIterationOutput, await train(context, asked, signal, progressOf(request)));
     return guarded("Call train-iteration again; stored pairs and the last checkpoint are kept", signal, () =>
       context.exclusive(signal, work),
     );
@@ -62,7 +89,7 @@ export function registerTrainIteration(server: McpServer, context: ToolContext):
 
 async function train(
   context: ToolContext,
-  wanted: number | undefined,
+  { steps: wanted, loss }: z.infer<typeof input>,
   signal: AbortSignal,
   report: ReportProgress,
 ): Promise<Trained> {
@@ -71,46 +98,73 @@ async function train(
   if (stored.length === 0) throw new Error(NO_PAIRS);
   report(0, wanted ?? 1, "opening the model");
   const student = await context.student();
-  const { phase, leastSteps } = recipeOf(context.recipe);
+  const phase = phaseFor(context.recipe, loss, student.policy.info.parameters);
   const { pairs, dropped } = tokenizeStored(stored, student, phase);
   const notice = droppedNotice(dropped, stored.length, phase);
   if (pairs.length === 0) throw new Error(`${notice}: call generate-preference-pair again, with other topics`);
   const perEpoch = Math.ceil(pairs.length / phase.batchPairs);
-  const steps = wanted ?? Math.max(leastSteps, 2 * perEpoch);
-  const seed = await student.policy.stepCount();
-  const plan = { ...phase, steps, seed };
+  const steps = wanted ?? Math.max(recipeOf(context.recipe).leastSteps, 2 * perEpoch);
   const replay = replayOf(student, await context.environment());
+  const { before, optimizerReset } = await prepare(student, run, loss);
   const rows: StepMetrics[] = [];
-  const checkpoint = (): Promise<string> => keep(student, run, seed + rows.length, stored.length);
+  const checkpoint = (): Promise<string> => keep(student, run, before + rows.length, { loss, pairs: stored.length });
   const training = { policy: student.policy, signal, ...(replay && { replay }) };
   try {
-    for await (const { step: taken, metrics } of trainRound(training, pairs, plan)) {
+    for await (const { step: taken, metrics } of trainRound(training, pairs, { ...phase, steps, seed: before })) {
       rows.push(metrics);
-      const step = seed + taken;
-      await run.appendMetrics({ kind: "step", step, ...metrics });
+      const step = before + taken;
+      await run.appendMetrics({ kind: "step", step, loss_type: loss, ...metrics });
       report(rows.length, steps, `step ${step}: loss ${metrics["loss"]?.toFixed(4)}`);
     }
   } catch (error) {
     if (rows.length === 0) throw error;
     throw await interrupted(error, rows.length, steps, checkpoint);
   }
-  const ends = (key: string) => ({ first: rows[0]?.[key] ?? 0, last: rows.at(-1)?.[key] ?? 0 });
+  const margin = endsOf(rows, "rewards/margins");
   return {
     steps: rows.length,
-    loss: ends("loss"),
-    rewardMargin: ends("rewards/margins"),
+    loss: endsOf(rows, "loss") as Reading,
+    ...(margin && { rewardMargin: margin }),
+    lossType: loss,
+    optimizerReset,
     pairs: pairs.length,
     dropped,
-    totalSteps: seed + rows.length,
+    totalSteps: before + rows.length,
     checkpoint: await checkpoint(),
     adapter: run.adapterDirectory,
     notices: notice === undefined ? [] : [notice],
   };
 }
 
+/** Where the count of the run's steps stands. The optimizer goes on where the last call's loss is this one's. */
+async function prepare(
+  { policy }: Student,
+  run: RunFolder,
+  loss: LossName,
+): Promise<{ readonly before: number; readonly optimizerReset: boolean }> {
+  const last = await run.lastTraining();
+  const count = await policy.stepCount();
+  // Steps that could not be saved are in the model, and in no checkpoint.
+  const before = last === undefined ? count : last.totalSteps + Math.max(0, count - last.optimizerSteps);
+  const optimizerReset = last !== undefined && last.loss !== loss;
+  if (optimizerReset) await policy.resetOptimizer();
+  if (needsReference(loss)) await policy.markReference();
+  return { before, optimizerReset };
+}
+
+function endsOf(rows: readonly StepMetrics[], key: string): Reading | undefined {
+  const [first, last] = [rows[0]?.[key], rows.at(-1)?.[key]];
+  return first === undefined || last === undefined ? undefined : { first, last };
+}
+
 /** A checkpoint of the model as it is, and its adapter for other programs. */
-async function keep({ policy }: Student, run: RunFolder, step: number, pairs: number): Promise<string> {
-  const path = await policy.saveCheckpoint(run.checkpointDirectory(step), { pairs });
+async function keep(
+  { policy }: Student,
+  run: RunFolder,
+  step: number,
+  { loss, pairs }: { readonly loss: LossName; readonly pairs: number },
+): Promise<string> {
+  const path = await policy.saveCheckpoint(run.checkpointDirectory(step), { pairs, loss_type: loss });
   await policy.saveAdapter(run.adapterDirectory);
   return path;
 }

@@ -1,11 +1,11 @@
-/** @file The MCP tools as LangChain tools, through the protocol. */
+/** @file The LangChain door: the MCP tools as LangChain tools, through the protocol, and the retriever. */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ToolMessage } from "@langchain/core/messages";
 import { afterEach, expect, it } from "vitest";
 import { createServer } from "../../src/server/create-server.js";
-import { type LangChainTools, langChainTools } from "../../src/tools/langchain.js";
-import { NACRE } from "../agents/scripted-student.js";
+import { type LangChainTools, langChainTools, PassageRetriever } from "../../src/tools/langchain.js";
+import { NACRE, smallStore } from "../agents/scripted-student.js";
 import { smallContext } from "./small-context.js";
 
 let opened: LangChainTools | undefined;
@@ -36,4 +36,10 @@ it("throw what the tool says when it fails", async () => {
   opened = await langChainTools({ server: createServer(await smallContext()) });
   const train = opened.tools.find(({ name }) => name === "train-iteration");
   await expect(train?.invoke({})).rejects.toThrow("no pairs yet: call generate-preference-pair first");
+});
+
+it("retrieves in a chain, as any retriever of LangChain does", async () => {
+  const retriever = new PassageRetriever({ store: await smallStore(), k: 1 });
+  const sources = retriever.pipe((documents) => documents.map(({ metadata }) => metadata.source));
+  expect(await sources.invoke("How much aragonite does nacre contain?")).toEqual(["nacre.md"]);
 });

@@ -1,5 +1,5 @@
 /** @file The folder of a run, and the queue and the names that the tools share. */
-import { appendFile, mkdir, mkdtemp } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -35,6 +35,19 @@ describe("a run's folder", () => {
     expect(await run.latestCheckpoint()).toBeUndefined();
     for (const name of ["checkpoint-9", "checkpoint-10", "checkpoint-11.tmp"]) await mkdir(join(run.directory, name));
     expect(await run.latestCheckpoint()).toBe(run.checkpointDirectory(10));
+  });
+
+  it("knows what its last training was, and takes a checkpoint that does not name a loss for ORPO's", async () => {
+    const run = await folder();
+    expect(await run.lastTraining()).toBeUndefined();
+    const write = async (step: number, state: object): Promise<void> => {
+      await mkdir(run.checkpointDirectory(step));
+      await writeFile(join(run.checkpointDirectory(step), "trainer_state.json"), JSON.stringify(state));
+    };
+    await write(9, { global_step: 9, pairs: 4 });
+    expect(await run.lastTraining()).toEqual({ totalSteps: 9, optimizerSteps: 9, loss: "orpo", pairs: 4 });
+    await write(12, { global_step: 3, pairs: 8, loss_type: "exo_pair" });
+    expect(await run.lastTraining()).toEqual({ totalSteps: 12, optimizerSteps: 3, loss: "exo_pair", pairs: 8 });
   });
 });
 

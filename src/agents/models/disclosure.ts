@@ -25,6 +25,7 @@ const GIVEN: Readonly<Record<ModelRole, string>> = {
   teacher: "passages of the corpus, and the questions and answers made from them",
   critic: "questions, the thinking and answers of the model that learns, and passages of the corpus",
   judge: "questions, and the answers that are compared",
+  agent: "its task, and all that its tools return, passages of the corpus among it",
 };
 
 const THIS_MACHINE = "this machine";

@@ -12,7 +12,7 @@ import type { ModelProfile } from "@langchain/core/language_models/profile";
 import type { AIMessageChunk, BaseMessage, MessageContent } from "@langchain/core/messages";
 import type { ChatGenerationChunk, ChatResult } from "@langchain/core/outputs";
 import type { Runnable } from "@langchain/core/runnables";
-import { type ChatRequest, type OpenTextModelOptions, openTextModel, type TextModel } from "../../trainer/index.js";
+import type { ChatRequest, OpenTextModelOptions, TextModel } from "../../trainer/index.js";
 import { toolDefinitions } from "./engine-messages.js";
 import { chunkOf, generationOf, PROVIDER, type ReplyContext, tokenUsageOf } from "./engine-replies.js";
 import {
@@ -66,6 +66,7 @@ export class EngineChatModel extends BaseChatModel<EngineCallOptions> {
     const { name, policy, tokenizer, markers, threads, device, precision, rolloutWeights, cacheFolder, ...others } =
       options;
     const { adapters, ...fields } = others;
+    const { openTextModel } = await import("../../trainer/index.js");
     const model = await openTextModel(options);
     const opened = new EngineChatModel({ ...fields, model });
     opened.#close = () => model.close();

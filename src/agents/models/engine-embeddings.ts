@@ -1,6 +1,6 @@
 /** @file Vectors of this project's engine as LangChain embeddings, for vector stores and retrievers. */
 import { Embeddings, type EmbeddingsParams } from "@langchain/core/embeddings";
-import { type Embedder, type EmbedderOptions, openEmbedder } from "../../trainer/index.js";
+import type { Embedder, EmbedderOptions } from "../../trainer/index.js";
 import { passagePrompt, queryPrompt } from "../corpus/neural-embedder.js";
 
 export interface EngineEmbeddingsFields extends EmbeddingsParams {
@@ -31,6 +31,7 @@ export class EngineEmbeddings extends Embeddings {
 
   /** Opens a sentence-transformers directory; `close` ends its process. */
   static async open({ model, threads, signal, ...fields }: OpenEngineEmbeddingsOptions): Promise<EngineEmbeddings> {
+    const { openEmbedder } = await import("../../trainer/index.js");
     const options = { model, ...(threads !== undefined && { threads }), ...(signal && { signal }) };
     return new EngineEmbeddings({ ...fields, embedder: await openEmbedder(options) });
   }

@@ -1,9 +1,9 @@
-/** @file What a user writes to name a teacher, critic or judge, read into data: no model is opened here. */
+/** @file What a user writes to name a teacher, critic, judge or agent, read into data: no model is opened here. */
 import { nearest } from "../../trainer/text/nearest.js";
 import { isProvider, PROVIDERS, type ProviderName, providerOf } from "./model-providers.js";
 
-/** What a chat model does in a run. */
-export type ModelRole = "teacher" | "critic" | "judge";
+/** What a chat model does in a run. An agent plans, and calls tools. */
+export type ModelRole = "teacher" | "critic" | "judge" | "agent";
 
 /** Names that stand alone, each with what it is. */
 export const NAMED_MODELS = {

@@ -1,4 +1,4 @@
-/** @file The one place that opens the chat model of a teacher, critic or judge from what a user wrote. */
+/** @file The one place that opens the chat model of a teacher, critic, judge or agent from what a user wrote. */
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import { type HubOptions, resolveModel } from "../../trainer/index.js";
 import { type Disclosure, disclosureOf, refuseOffline } from "./disclosure.js";
@@ -81,15 +81,19 @@ async function modelOf(spec: ModelSpec, options: OpenChatModelOptions): Promise<
   }
 }
 
+const SUCH_AS = "such as builtin or <provider>:<model>";
+
 async function extractive(role: ModelRole): Promise<BaseChatModel> {
   if (role === "teacher") return (await import("./extractive-teacher.js")).createExtractiveTeacher();
   if (role === "critic") return (await import("./text-critic.js")).createTextCritic();
+  if (role === "agent") throw new Error(`extractive: it calls no tools; expected another agent, ${SUCH_AS}`);
   throw new Error("extractive: it compares no answers; expected another judge, such as self or <provider>:<model>");
 }
 
 async function selfModel(options: OpenChatModelOptions): Promise<BaseChatModel> {
   const { role, self } = options;
   if (self === undefined) throw new Error(`self: there is no model that learns here; expected another ${role}`);
+  if (role === "agent") throw new Error(`self: the model that learns plans no run; expected another agent, ${SUCH_AS}`);
   if (role === "judge")
     throw new Error("self: a model's judgement of its own answers proves nothing; expected another judge");
   return inPlainText(self, options);
@@ -137,7 +141,8 @@ async function openCheckpoint(named: string, options: OpenChatModelOptions): Pro
   try {
     signal?.throwIfAborted();
     if (model.profile.toolCalling === true) return { model, close };
-    if (role === "judge") throw new Error(`preflexor:${named}: a judge calls tools, and this chat template has none`);
+    if (role === "judge" || role === "agent")
+      throw new Error(`preflexor:${named}: a model that is ${role} calls tools, and this chat template has none`);
     const { chatModelText } = await import("./plain-text-model.js");
     return { model: await inPlainText(chatModelText(model), options, `preflexor:${model.modelName}`), close };
   } catch (error) {

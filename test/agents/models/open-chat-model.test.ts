@@ -43,10 +43,12 @@ test.each([
   ["self", "teacher", "self: there is no model that learns here; expected another teacher"],
   ["client", "critic", "client: there is no MCP client here"],
   ["extractive", "judge", "extractive: it compares no answers"],
+  ["extractive", "agent", "extractive: it calls no tools; expected another agent, such as builtin"],
+  ["self", "agent", "self: the model that learns plans no run; expected another agent, such as builtin"],
   ["nonsense", "teacher", "expected one of builtin, extractive, self, client, preflexor:"],
   ["preflexor:/no/such/model", "teacher", "/no/such/model"],
 ] as const)("%s as %s is refused", async (spec, role: ModelRole, message) => {
-  await expect(open(spec, { role })).rejects.toThrow(message);
+  await expect(open(spec, { role, ...(role === "agent" && { self }) })).rejects.toThrow(message);
 });
 
 describe("a provider", () => {
