@@ -42,7 +42,8 @@ export function parseTeachConfig(input: unknown, source = "teach config"): Teach
 /** Rejected replies by the teacher have no use for settings of the student's samples. */
 function phaseProblems(phase: PhaseSettings): string[] {
   if (phase.get_rejected_from_trained_model !== false) return [];
-  const idle = ["student_samples", "rejected_rule", "think_for_rejected", "temperature", "top_p"] as const;
+  // What stands at the top level for other phases, such as the temperature, may stand here too.
+  const idle = ["student_samples", "rejected_rule"] as const;
   return idle
     .filter((key) => phase[key] !== undefined)
     .map((key) => `${key}: has no effect, the rejected reply is the teacher's; leave it out`);
