@@ -213,8 +213,9 @@ test("the self critic sees what the job's message holds and nothing else, or not
   const input = { question, thinking: "Tablets slide.", passages: [passage("n", NACRE)] };
   const critic = await createCritic({ model: createSelfCritic({ model }), store });
   expect(critic.modelName).toBe("self-critic");
-  expect(await critic.critique(input)).toEqual({
-    feedback: "Say why.",
+  const { feedback } = await critic.giveFeedback(input);
+  expect(feedback).toBe("Say why.");
+  expect(await critic.improveThinking({ ...input, feedback })).toEqual({
     thinking: "Tablets slide, so cracks stop.",
     complete: true,
   });
@@ -225,7 +226,7 @@ test("the self critic sees what the job's message holds and nothing else, or not
   prompts.length = 0;
   const blind = await createCritic({ model: createSelfCritic({ model, passages: "hidden" }) });
   expect(blind.modelName).toBe("self-critic(no passages)");
-  await blind.critique(input);
+  await blind.improveThinking({ ...input, ...(await blind.giveFeedback(input)) });
   expect(prompts.map((prompt) => prompt.includes("inner layer"))).toEqual([false, false]);
 });
 
@@ -233,7 +234,9 @@ test("a self critic that says nothing leaves the thinking as it was", async () =
   const critic = await createCritic({
     model: createSelfCritic({ model: { reply: async () => " ", fits: async () => true } }),
   });
-  const { thinking, feedback } = await critic.critique({ question, thinking: "Tablets slide.", passages: [] });
+  const input = { question, thinking: "Tablets slide.", passages: [] };
+  const { feedback } = await critic.giveFeedback(input);
+  const { thinking } = await critic.improveThinking({ ...input, feedback });
   expect(thinking).toBe("Tablets slide.");
   expect(feedback).toContain("nothing");
 });
