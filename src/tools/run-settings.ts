@@ -112,6 +112,13 @@ export function phaseFor(name: RecipeName, loss: LossName, parameters: number): 
   return teachPlan(config, { parameters }).phases[0] as PhasePlan;
 }
 
+/** Positions of the package's own model. Text that it does not know takes it many tokens a word. */
+const NANO_ON_TEXT = { ...PRETRAINED_SETTINGS, max_prompt_length: 128, max_length: 512, max_new_tokens: 96 };
+
+/** Settings of a whole run: of the world's own model in its world, or of any model on any text. */
+export const teachSettings = (name: RecipeName, isWorld: boolean): Recipe["settings"] =>
+  name === "nano" && !isWorld ? NANO_ON_TEXT : RECIPES[name].settings;
+
 /** Greedy, so that the same question gives the same answer. */
 export function reasoningSampling({ phase, reasoningTokens }: Recipe): Sampling {
   return { ...phase.sampling, ...GREEDY, maxNewTokens: reasoningTokens };
