@@ -11,10 +11,11 @@ const KEEPING = "Held-out loss, evaluation, keeping:";
 
 const flag = (group: string, value: string, help: string): Flag => ({ group, value, help });
 
-type Shared = Extract<TeachSettingName, keyof typeof TRAIN_FLAGS>;
+type Shared = Exclude<Extract<TeachSettingName, keyof typeof TRAIN_FLAGS>, "output_dir">;
 
 /** What only self-teaching has; the rest is the trainer's. */
 const OWN: Readonly<Record<Exclude<TeachSettingName, Shared>, Flag>> = {
+  output_dir: flag(RUN, "<directory>", "the run's directory, new or empty (default: one below runs/ in the home)"),
   corpus: flag(RUN, "<path>", "a folder, a file, a glob, or materials-world (default)"),
   teacher: flag(
     RUN,

@@ -81,7 +81,8 @@ export async function runSummary(directory: string): Promise<RunSummary> {
     ...(model !== undefined && { model }),
     ...(typeof seed === "number" && { seed }),
     ...(state.phase !== undefined && { phase: state.phase }),
-    ...(state.round !== undefined && { round: state.round }),
+    // The state of a finished run stands behind its last round.
+    ...(state.round !== undefined && { round: state.finished === true ? state.round - 1 : state.round }),
     ...(steps.length > 0 && { step: Math.max(...steps) }),
     checkpoints,
     pairs: await countLines(join(path, PAIRS_FILE)),
