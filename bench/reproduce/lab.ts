@@ -14,7 +14,10 @@ import {
   type MaterialsWorld,
 } from "../../dist/agents/environments/index.js";
 import {
+  createPairMakers,
   loadWorldTeacher,
+  type PairMakers,
+  type PairSource,
   parseTeachConfig,
   type Student,
   type TeachEvent,
@@ -22,6 +25,8 @@ import {
   teachPlan,
 } from "../../dist/agents/index.js";
 import { createRng } from "../../dist/agents/rng.js";
+import type { PairMakerOptions } from "../../dist/agents/teaching/answer-pair.js";
+import { makeRoundPairs } from "../../dist/agents/teaching/round-pairs.js";
 import { openModel } from "../../dist/server/models.js";
 import { replayOf } from "../../dist/tools/replay.js";
 import type { PreferencePair } from "../../dist/trainer/index.js";
@@ -45,6 +50,8 @@ export interface Taught {
 type Settings = Readonly<Record<string, unknown>>;
 
 export class Lab {
+  private readonly drafts: Drafts = new Map();
+
   private constructor(
     readonly options: LabOptions,
     readonly world: MaterialsWorld,
@@ -72,8 +79,8 @@ export class Lab {
     return new Lab(options, world, training, validation, store, student, folder);
   }
 
-  /** Trains the model on by the phases of these settings, with fresh moments. */
-  async teach(name: string, settings: Settings): Promise<Taught> {
+  /** Trains the model on by the phases of these settings, with fresh moments. `afterRound` sees the model after each round. */
+  async teach(name: string, settings: Settings, afterRound?: (round: number) => Promise<void>): Promise<Taught> {
     const { student, store, training, options } = this;
     const config = parseTeachConfig({ seed: options.seed, evaluate_every: 0, ...settings }, name);
     const plan = teachPlan(config, { parameters: student.policy.info.parameters });
@@ -81,7 +88,8 @@ export class Lab {
     const replay = replayOf(student, training);
     const started = performance.now();
     await student.policy.resetOptimizer();
-    const context = { ...student, store, teacher, environment: training, ...(replay && { replay }) };
+    const pairSource = remembering(this.drafts, { model: teacher, store });
+    const context = { ...student, store, teacher, environment: training, pairSource, ...(replay && { replay }) };
     const taught = {
       pairs: [] as PreferencePair[],
       steps: [] as Record<string, number>[],
@@ -96,6 +104,7 @@ export class Lab {
         return { ...taught, failures: next.value.failures, seconds };
       }
       note(taught, next.value);
+      if (next.value.kind === "checkpoint") await afterRound?.(next.value.round);
     }
   }
 
@@ -112,6 +121,38 @@ export class Lab {
     await this.store.close();
     await rm(this.folder, { recursive: true, force: true });
   }
+}
+
+/** The teacher is a program: to the same topic or question it says the same. Each is asked once in all conditions. */
+type Drafts = Map<string, Promise<unknown>>;
+
+function remembering(drafts: Drafts, options: PairMakerOptions): PairSource {
+  const once = <T>(key: readonly unknown[], make: () => Promise<T>): Promise<T> => {
+    const name = JSON.stringify(key);
+    const made = (drafts.get(name) as Promise<T> | undefined) ?? make();
+    drafts.set(name, made);
+    return made;
+  };
+  return async function* (context, plan, taken) {
+    const { k, contextPassages, retrieve, reflection } = plan;
+    const makers = await once(["makers", k, contextPassages, retrieve, reflection], () =>
+      createPairMakers({ ...options, k, contextPassages, retrieve, reflection }),
+    );
+    const { generator, writer } = makers;
+    const own: PairMakers = {
+      ...makers,
+      generator: {
+        ...generator,
+        generate: (input, signal) => once(["question", input.topic], () => generator.generate(input, signal)),
+      },
+      writer: {
+        ...writer,
+        write: (input, signal) =>
+          once(["answer", retrieve, reflection, input.question], () => writer.write(input, signal)),
+      },
+    };
+    return yield* makeRoundPairs({ ...context, makers: own }, plan, taken);
+  };
 }
 
 function note(

@@ -1,40 +1,70 @@
-/** @file What a model answers to a set of questions, and how right that is. */
+/** @file What a model makes of held-out questions: accuracy with intervals, by type, beside chance, thinking marked apart. */
 import type { EnvironmentQuestion } from "../../dist/agents/environments/index.js";
-import { replies, type Student } from "../../dist/agents/index.js";
-import { PROMPT_SUFFIX } from "../../dist/trainer/index.js";
+import { evaluateSplit, type Proportion } from "../../dist/agents/index.js";
 import type { Lab } from "./lab.js";
 
-export interface Answered {
-  readonly question: EnvironmentQuestion;
-  readonly reply: string;
-  readonly right: boolean;
-  readonly markable: boolean;
-  readonly thinkingRight: boolean | undefined;
+export const SPLITS = ["unseen-combination", "unseen-material"] as const;
+export type Split = (typeof SPLITS)[number];
+
+export interface Share {
+  readonly share: number;
+  readonly n: number;
+  readonly low: number;
+  readonly high: number;
 }
 
-const MAX_NEW_TOKENS = 160;
+export interface Measured {
+  readonly accuracy: Share;
+  readonly chance: number;
+  readonly byType: Readonly<Record<string, Share>>;
+  readonly markable: number;
+  readonly thinks: number;
+  readonly thinkingRight: number | null;
+  /** Of the right answers with thinking: those whose thinking is wrong. */
+  readonly rightWithWrongThinking: number | null;
+  /** One digit a question, 1 where right. */
+  readonly verdicts: string;
+}
 
-/** Greedy, closed-book. `asked` appends the request to think. */
-export async function answer(
-  { student, world }: Pick<Lab, "student" | "world">,
+export type BySplit = Readonly<Record<Split, Measured>>;
+
+/** Longer than any thinking that was taught. */
+const MAX_NEW_TOKENS = 192;
+
+/** Greedy and closed-book; "on" asks to think. */
+export async function measure(
+  { student, world }: Lab,
   questions: readonly EnvironmentQuestion[],
-  asked: boolean,
-): Promise<Answered[]> {
-  const found = await greedy(
-    student,
-    questions.map(({ text }) => text + (asked ? PROMPT_SUFFIX : "")),
-  );
-  return questions.map((question, i) => {
-    const reply = found[i] as string;
-    return { question, reply, ...world.check(question, reply) };
+  thinking: "on" | "off" = "on",
+): Promise<Measured> {
+  const { greedy } = await evaluateSplit(student, world, questions, {
+    thinking,
+    maxNewTokens: MAX_NEW_TOKENS,
+    seed: 0,
   });
+  return {
+    accuracy: shareOf(greedy.accuracy),
+    chance: greedy.chance,
+    byType: Object.fromEntries(greedy.byType.map(({ type, ...of }) => [type, shareOf(of)])),
+    markable: greedy.markable.share,
+    thinks: greedy.thinks.share,
+    thinkingRight: greedy.thinkingRight?.share ?? null,
+    rightWithWrongThinking: greedy.rightWithWrongThinking?.share ?? null,
+    verdicts: greedy.verdicts.join(""),
+  };
 }
 
-async function greedy(student: Student, prompts: readonly string[]): Promise<string[]> {
-  const turns = prompts.map((prompt) => ({ prompt, seed: 0 }));
-  const found = await replies(student, turns, { maxNewTokens: MAX_NEW_TOKENS, temperature: 0, topP: 1 });
-  return found.map(({ text }) => text);
-}
+export const shareOf = ({ share, n, low, high }: Proportion): Share => ({ share, n, low, high });
 
-export const share = (of: readonly unknown[], all: readonly unknown[]): number =>
-  all.length === 0 ? Number.NaN : of.length / all.length;
+export const isChoice = ({ pairId }: EnvironmentQuestion): boolean => pairId !== undefined;
+
+/** Questions about one material of a split. */
+export const singles = ({ world }: Pick<Lab, "world">, split: Split): EnvironmentQuestion[] =>
+  world.questions(split).filter((question) => !isChoice(question));
+
+export async function measureSplits(lab: Lab, thinking: "on" | "off" = "on"): Promise<BySplit> {
+  return {
+    "unseen-combination": await measure(lab, singles(lab, "unseen-combination"), thinking),
+    "unseen-material": await measure(lab, singles(lab, "unseen-material"), thinking),
+  };
+}

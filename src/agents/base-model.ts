@@ -52,7 +52,7 @@ export const NANO_PLAN: BaseModelPlan = {
   heads: 4,
   keyValueHeads: 2,
   maxPositions: 512,
-  steps: 2200,
+  steps: 1800,
   rowsPerStep: 64,
   learningRate: 3e-3,
   warmUpSteps: 50,

@@ -181,7 +181,7 @@ export {
   type PairTask,
   type RejectedOptions,
 } from "./teaching/answer-pair.js";
-export type { AccuracyByType, EvaluationResult, TeachEvent } from "./teaching/events.js";
+export type { AccuracyByType, EvaluationResult, PromptSample, TeachEvent } from "./teaching/events.js";
 export { type PushEvent, type PushRunOptions, pushRun } from "./teaching/push-run.js";
 export { type LoggedNumbers, type RunLog, readRunLog } from "./teaching/read-run.js";
 export type { Iteration, PairSource, TeachContext } from "./teaching/run.js";

@@ -1,12 +1,11 @@
-/** @file The run directory of a demo: what was asked for, how far it came, and how to go on. */
+/** @file The run directory of a demo: what was asked for, and how to go on. How far it came is the loop's own state. */
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { readdir, readFile, rm, stat } from "node:fs/promises";
+import { readdir, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { z } from "zod";
-import { openRunFolder, type RunFolder, writeWhole } from "../tools/index.js";
-import { timeName } from "./current-run.js";
-
+import { createRunDirectory, openRunDirectory } from "../agents/index.js";
+import { openRunFolder, type RunFolder } from "../tools/index.js";
 import { ownCommand, shellWord } from "./own-command.js";
 
 /** What a run was started with; a resumed run takes all of it from here. */
@@ -24,39 +23,19 @@ export interface DemoRun {
   readonly request: DemoRequest;
 }
 
-const REQUEST = "run.json";
-
-export async function startRun(home: string, request: DemoRequest, now = new Date()): Promise<DemoRun> {
-  const base = join(home, "runs", `${timeName(now)}-seed${request.seed}`);
-  let directory = base;
-  for (let i = 2; existsSync(directory); i++) directory = `${base}-${i}`;
-  const folder = await openRunFolder(directory).catch((cause: unknown) => {
-    throw new Error(`runs cannot be kept in ${home}: give a folder that can be written, --home or PREFLEXOR_HOME`, {
-      cause,
-    });
-  });
-  await writeWhole(join(directory, REQUEST), `${JSON.stringify(request, null, 2)}\n`);
-  return { folder, request };
+export async function startRun(home: string, request: DemoRequest, created = new Date()): Promise<DemoRun> {
+  const { path } = await createRunDirectory(home, { kind: "demo", request, created });
+  return { folder: await openRunFolder(path), request };
 }
 
 /** Opens a run to go on with it; what lies behind its last finished stage is made again. */
 export async function resumeRun(directory: string): Promise<DemoRun> {
-  const requestText = await readFile(join(directory, REQUEST), "utf8").catch(() => undefined);
-  if (requestText === undefined) {
-    throw new Error(
-      `${directory} is no run of the demo (it has no ${REQUEST}): give a directory below the runs folder, as the demo printed it`,
-    );
-  }
-  const request = parse(requestSchema, requestText, join(directory, REQUEST));
-  return { folder: await openRunFolder(directory), request };
-}
-
-function parse<T>(schema: z.ZodType<T>, text: string, file: string): T {
-  try {
-    return schema.parse(JSON.parse(text));
-  } catch (cause) {
-    throw new Error(`${file} is damaged: start a new run`, { cause });
-  }
+  const { path, kind, version, request } = await openRunDirectory(directory);
+  if (kind !== "demo") throw new Error(`${path} is a run of ${kind}, which the demo cannot go on with`);
+  if (version === 0) throw new Error(`${path} is of an earlier version of the demo: start a new run`);
+  const known = requestSchema.safeParse(request);
+  if (!known.success) throw new Error(`${path} has a damaged request: start a new run`, { cause: known.error });
+  return { folder: await openRunFolder(path), request: known.data };
 }
 
 /** The home that a run directory lies in, where it lies in one: `<home>/runs/<run>`. */
@@ -65,9 +44,12 @@ export function homeOf(directory: string): string | undefined {
   return basename(runs) === "runs" ? dirname(runs) : undefined;
 }
 
-/** Removes a run directory that holds no pair, no measurement and no checkpoint; says whether it did. */
+/** There from the beginning, whatever came of the run. */
+const OF_EVERY_RUN = /^(?:run\.json|run\.lock|state\.json|question-graph-\d+\.json)$/;
+
+/** Removes a run directory that holds no pair, no failure, no measurement and no checkpoint; says whether it did. */
 export async function discardIfEmpty({ folder: { directory } }: Pick<DemoRun, "folder">): Promise<boolean> {
-  const others = (await readdir(directory, { withFileTypes: true })).filter(({ name }) => name !== REQUEST);
+  const others = (await readdir(directory, { withFileTypes: true })).filter(({ name }) => !OF_EVERY_RUN.test(name));
   for (const entry of others) {
     if (entry.isDirectory() || (await stat(join(directory, entry.name))).size > 0) return false;
   }

@@ -1,7 +1,6 @@
 /** @file `preflexor demo`: one self-teaching iteration from a fresh machine to a report, and nothing left running. */
-
 import { readDocuments } from "../agents/corpus/index.js";
-import { pairsOf } from "../agents/index.js";
+import { lockRun, pairsOf, type ReleaseRun } from "../agents/index.js";
 import { recipeOf } from "../tools/run-settings.js";
 import { type Config, NANO_MODEL, readConfig } from "./config.js";
 import { createContext, type ServerContext } from "./create-context.js";
@@ -25,8 +24,10 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   const interrupt = onInterrupt(controller, () => display.close("stopping … (Ctrl-C again ends it at once)"));
   let context: ServerContext | undefined;
   let run: DemoRun | undefined;
+  let release: ReleaseRun | undefined;
   try {
     const opened = await openRun(options);
+    release = await lockRun(opened.run.folder.directory);
     run = opened.run;
     context = createContext(opened.config, (notice) => display.line(notice));
     display.line(`run directory: ${run.folder.directory}`);
@@ -44,6 +45,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   } finally {
     display.end();
     await context?.close();
+    await release?.();
     interrupt.remove();
   }
 }

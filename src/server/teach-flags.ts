@@ -11,10 +11,11 @@ const KEEPING = "Held-out loss, evaluation, keeping:";
 
 const flag = (group: string, value: string, help: string): Flag => ({ group, value, help });
 
-type Shared = Extract<TeachSettingName, keyof typeof TRAIN_FLAGS>;
+type Shared = Exclude<Extract<TeachSettingName, keyof typeof TRAIN_FLAGS>, "output_dir">;
 
 /** What only self-teaching has; the rest is the trainer's. */
 const OWN: Readonly<Record<Exclude<TeachSettingName, Shared>, Flag>> = {
+  output_dir: flag(RUN, "<directory>", "the run's directory, new or empty (default: one below runs/ in the home)"),
   corpus: flag(RUN, "<path>", "a folder, a file, a glob, or materials-world (default)"),
   teacher: flag(
     RUN,
@@ -53,6 +54,11 @@ const OWN: Readonly<Record<Exclude<TeachSettingName, Shared>, Flag>> = {
   top_p: flag(STUDENT, "<share>", "of the samples (1)"),
   n_steps: flag(TRAINING, "<steps>", "of a round, in place of passes over its pairs"),
   replay_share: flag(TRAINING, "<share>", "other texts of a step, as a share of its pairs"),
+  replay_chosen: flag(
+    TRAINING,
+    BOOLEAN,
+    "the chosen replies are among these texts: an anchor for losses that only compare",
+  ),
   replay_weight: flag(TRAINING, "<number>", "of their NLL in the loss (1)"),
   roll_back: flag(KEEPING, BOOLEAN, "goes back where a round raised the loss on the held-out pairs"),
   early_stopping_patience: flag(KEEPING, "<rounds>", "without a lower held-out loss, then the phase ends (0: never)"),

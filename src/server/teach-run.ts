@@ -20,13 +20,13 @@ import {
 import { type ActiveCorpus, BUILT_IN_WORLD } from "../tools/index.js";
 import { ingestCorpus } from "../tools/ingest.js";
 import { passageReplay, replayOf } from "../tools/replay.js";
-import { recipeOf } from "../tools/run-settings.js";
+import { teachSettings } from "../tools/run-settings.js";
 import { ensureHubRepo, type Policy } from "../trainer/index.js";
 import { type CommandFrame, runInFrame } from "./command-frame.js";
 import { type Config, readConfig } from "./config.js";
 import { createContext } from "./create-context.js";
 import { snapshotName } from "./demo-run.js";
-import { openJudge } from "./eval-judge.js";
+import { LEXICAL, openJudge } from "./eval-judge.js";
 import { closeWhenStopped, openModel, recipeNameOf } from "./models.js";
 import { ownCommand, shellWord } from "./own-command.js";
 import { showTeaching, teachResult, teachTable } from "./teach-display.js";
@@ -91,7 +91,7 @@ async function prepare(options: TeachRunOptions, frame: CommandFrame): Promise<P
     flags: options.flags,
     ...(options.config !== undefined && { file: options.config }),
     ...(resumed && { kept: resumed.request }),
-    defaults: (model) => recipeOf(recipeNameOf(model)).settings,
+    defaults: (model, corpus = BUILT_IN_WORLD) => teachSettings(recipeNameOf(model), corpus === BUILT_IN_WORLD),
     environment,
   });
   const teachConfig = parseTeachConfig(settings, source);
@@ -162,7 +162,7 @@ async function teachThrough(prepared: Prepared, frame: CommandFrame): Promise<vo
     onNotice: (sentence) => display.line(sentence),
   });
   onEnd(() => models.close());
-  const judge = await judgeFor(run.judge, config, frame);
+  const judge = await judgeFor(run.judge ?? config.judge ?? (world === undefined ? LEXICAL : undefined), config, frame);
   const plan = planFor(teachConfig, student.policy, world);
   const replay = world === undefined ? await passageReplay(student, store) : replayOf(student, world);
   const library = trainable.kind === "lora" ? "peft" : "transformers";
@@ -202,11 +202,10 @@ function planFor(config: TeachConfig, { info }: Policy, world: MaterialsWorld | 
 }
 
 async function judgeFor(
-  named: string | undefined,
+  name: string | undefined,
   config: Config,
   { display, signal, onEnd }: CommandFrame,
 ): Promise<Judge | undefined> {
-  const name = named ?? config.judge;
   if (name === undefined) return undefined;
   const opened = await openJudge(name, config, (sentence) => display.line(sentence), signal);
   onEnd(opened.close);

@@ -11,8 +11,8 @@ export interface TeachSources {
   readonly file?: string;
   /** What the run to go on with was started with; complete. */
   readonly kept?: Settings;
-  /** Settings that suit a model. */
-  readonly defaults: (model: string) => Settings;
+  /** Settings that suit a model and a corpus; undefined: the built-in world. */
+  readonly defaults: (model: string, corpus: string | undefined) => Settings;
   readonly environment: Pick<Config, "model" | "threads">;
 }
 
@@ -26,10 +26,11 @@ export async function gatherTeachSettings({ flags, file, kept, defaults, environ
   if (kept !== undefined) return { settings: overlay(kept, flags), source: "the run's settings with the command line" };
   const fromFile = file === undefined ? {} : await readSettings(file);
   const given = overlay(fromFile, flags);
+  const { corpus } = given;
   const model = typeof given["model"] === "string" ? given["model"] : environment.model;
   const settings = {
     ...(environment.threads !== undefined && { threads: environment.threads }),
-    ...onDefaults(defaults(model), given),
+    ...onDefaults(defaults(model, typeof corpus === "string" ? corpus : undefined), given),
     model,
   };
   return { settings, source: file === undefined ? "teach" : `${file} with the command line` };

@@ -24,6 +24,8 @@ const LORA = { lora_r: 16, lora_alpha: 32 };
 /** A million parameters take rates a hundred times the published ones. Replay keeps the facts, which pairs alone would wash out. */
 const NANO_SETTINGS = {
   ...LORA,
+  held_out_pairs: 32,
+  roll_back: true,
   phases: [
     {
       loss_type: "orpo",
@@ -36,11 +38,15 @@ const NANO_SETTINGS = {
     {
       loss_type: "exo_pair",
       iterations: 2,
-      topics: 96,
-      num_train_epochs: 1,
+      topics: 192,
+      n_steps: 24,
+      student_samples: 4,
+      rejected_rule: "wrong-first",
       only_include_wrong_answers: true,
-      learning_rate: 1e-4,
-      warmup_steps: 5,
+      // Without this anchor what follows the thinking comes apart (docs/notes.md).
+      replay_chosen: true,
+      learning_rate: 3e-4,
+      warmup_steps: 10,
     },
   ],
   per_device_train_batch_size: 16,
@@ -105,6 +111,13 @@ export function phaseFor(name: RecipeName, loss: LossName, parameters: number): 
   const config: TeachConfig = parseTeachConfig({ ...settings, phases: [{ ...phase, loss_type: loss }] }, name);
   return teachPlan(config, { parameters }).phases[0] as PhasePlan;
 }
+
+/** Positions of the package's own model. Text that it does not know takes it many tokens a word. */
+const NANO_ON_TEXT = { ...PRETRAINED_SETTINGS, max_prompt_length: 128, max_length: 512, max_new_tokens: 96 };
+
+/** Settings of a whole run: of the world's own model in its world, or of any model on any text. */
+export const teachSettings = (name: RecipeName, isWorld: boolean): Recipe["settings"] =>
+  name === "nano" && !isWorld ? NANO_ON_TEXT : RECIPES[name].settings;
 
 /** Greedy, so that the same question gives the same answer. */
 export function reasoningSampling({ phase, reasoningTokens }: Recipe): Sampling {

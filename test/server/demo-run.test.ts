@@ -1,20 +1,11 @@
-/** @file A run's directory: named by date and seed, resumed exactly from its last checkpoint. */
+/** @file A demo's directory: a run like any other, gone on with under the request that it was started with. */
 import { existsSync } from "node:fs";
-import { appendFile, mkdir, mkdtemp, readFile, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, expect, it } from "vitest";
-import { nothingCollected } from "../../src/server/demo-result.js";
-import {
-  collectedBefore,
-  discardIfEmpty,
-  homeOf,
-  howToGoOn,
-  resumeRun,
-  saveProgress,
-  snapshotName,
-  startRun,
-} from "../../src/server/demo-run.js";
+import { createRunDirectory, lockRun } from "../../src/agents/index.js";
+import { discardIfEmpty, homeOf, howToGoOn, resumeRun, snapshotName, startRun } from "../../src/server/demo-run.js";
 
 const NOW = new Date("2026-03-01T10:20:30Z");
 const REQUEST = { seed: 7, model: "/m", corpus: null, rounds: 3, pairs: 8 };
@@ -23,43 +14,35 @@ beforeEach(async () => {
   home = await mkdtemp(join(tmpdir(), "preflexor-run-"));
 });
 
-it("names a run by time and seed, and never takes a directory that is there", async () => {
+it("names a run by its time, and never takes a directory that is there", async () => {
   const first = await startRun(home, REQUEST, NOW);
   const second = await startRun(home, REQUEST, NOW);
-  expect(first.folder.directory).toBe(join(home, "runs", "2026-03-01T10-20-30-seed7"));
+  expect(first.folder.directory).toBe(join(home, "runs", "demo-2026-03-01T10-20-30"));
   expect(second.folder.directory).toBe(`${first.folder.directory}-2`);
 });
 
-it("goes on with what was asked for, and cuts off what lies behind the last checkpoint", async () => {
-  const run = await startRun(home, REQUEST, NOW);
-  const { directory, pairsFile, metricsFile } = run.folder;
-  await writeFile(pairsFile, "a\nb\n");
-  await writeFile(metricsFile, "1\n");
-  const collected = { ...nothingCollected(), pairs: 2 };
-  await saveProgress(run, { round: 1, checkpoint: join(directory, "checkpoint-4"), seconds: 12, collected });
-  await appendFile(pairsFile, "c\nhalf a li");
-  await appendFile(metricsFile, "2\n");
-  const resumed = await resumeRun(directory);
-  expect(resumed.request).toEqual(REQUEST);
-  expect(resumed.progress).toMatchObject({ round: 1, seconds: 12 });
-  expect(collectedBefore(resumed).pairs).toBe(2);
-  expect(await readFile(pairsFile, "utf8")).toBe("a\nb\n");
-  expect(await readFile(metricsFile, "utf8")).toBe("1\n");
-});
-
-it("starts over where there was no checkpoint yet", async () => {
+it("goes on with what was asked for", async () => {
   const { folder } = await startRun(home, REQUEST, NOW);
-  await writeFile(folder.pairsFile, "a\n");
   const resumed = await resumeRun(folder.directory);
-  expect(resumed.progress).toBeUndefined();
-  expect(await readFile(folder.pairsFile, "utf8")).toBe("");
+  expect(resumed.request).toEqual(REQUEST);
+  expect(resumed.folder.directory).toBe(folder.directory);
 });
 
-it("refuses what is no run, or a damaged one, and says what to do", async () => {
-  await expect(resumeRun(home)).rejects.toThrow(/is no run of the demo.*give a directory/);
-  await mkdir(join(home, "x"));
-  await writeFile(join(home, "x", "run.json"), "{");
-  await expect(resumeRun(join(home, "x"))).rejects.toThrow(/damaged: start a new run/);
+it("refuses what is no run, a damaged one, another command's, and one from before there was a format", async () => {
+  const written = async (name: string, text: string): Promise<string> => {
+    await mkdir(join(home, name));
+    await writeFile(join(home, name, "run.json"), text);
+    return join(home, name);
+  };
+  await expect(resumeRun(home)).rejects.toThrow(/is no run: it has no run.json/);
+  await expect(resumeRun(await written("half", "{"))).rejects.toThrow(/run.json is damaged/);
+  const taught = await createRunDirectory(home, { kind: "teach", request: {} });
+  await expect(resumeRun(taught.path)).rejects.toThrow(/is a run of teach, which the demo cannot go on with/);
+  const odd = await createRunDirectory(home, { kind: "demo", request: { seed: "seven" } });
+  await expect(resumeRun(odd.path)).rejects.toThrow(/damaged request: start a new run/);
+  await expect(resumeRun(await written("old", JSON.stringify(REQUEST)))).rejects.toThrow(
+    /of an earlier version of the demo: start a new run/,
+  );
 });
 
 it("says how to go on, with the command and the files that are there", async () => {
@@ -74,11 +57,14 @@ it("says how to go on, with the command and the files that are there", async () 
   expect(later).toContain(folder.checkpointDirectory(4));
 });
 
-it("removes a run that holds nothing but its request, and no other", async () => {
+it("removes a run that holds nothing but what every run has, and no other", async () => {
   const empty = await startRun(home, REQUEST, NOW);
+  const { directory } = empty.folder;
+  await lockRun(directory);
+  for (const name of ["state.json", "question-graph-00.json"]) await writeFile(join(directory, name), "{}\n");
   await writeFile(empty.folder.metricsFile, "");
   expect(await discardIfEmpty(empty)).toBe(true);
-  expect(existsSync(empty.folder.directory)).toBe(false);
+  expect(existsSync(directory)).toBe(false);
   const begun = await startRun(home, REQUEST, NOW);
   await writeFile(begun.folder.metricsFile, "{}\n");
   expect(await discardIfEmpty(begun)).toBe(false);

@@ -220,8 +220,10 @@ describe("the command line of runs", () => {
     const requests: RunsRequest[] = [];
     const never = (): Promise<number> => Promise.reject(new Error("another command was started"));
     const others = {
+      teach: never,
       train: never,
       score: never,
+      eval: never,
       export: never,
       generate: never,
       chat: never,

@@ -107,7 +107,10 @@ export function fakePolicy({ modelHash = "model-a", seed = 1, failAt, onScore }:
       await mkdir(directory, { recursive: true });
       await writeFile(join(directory, "theta.json"), JSON.stringify(state.theta));
     },
-    loadAdapter: async () => {},
+    async loadAdapter(directory) {
+      const theta = JSON.parse(await readFile(join(directory, "theta.json"), "utf8")) as number[];
+      state = { ...state, theta, m: [0, 0], step: 0 };
+    },
     async resetOptimizer() {
       state = { ...state, m: [0, 0], step: 0 };
     },

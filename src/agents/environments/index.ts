@@ -32,3 +32,4 @@ export {
   writeChoice,
   writeQuestion,
 } from "./materials-world/write-question.js";
+export { writeWrongAnswer } from "./materials-world/wrong-answer.js";

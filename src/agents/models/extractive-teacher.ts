@@ -1,5 +1,6 @@
 /** @file A teacher that needs no model: question, thinking and answer are built from retrieved sentences, word for word. */
 import { basename, extname } from "node:path";
+import { LEXICAL_RIGHT, wordOverlap } from "../lexical-judge.js";
 import { readSection, type ThinkingCategory } from "../prompts.js";
 import { createRng } from "../rng.js";
 import { contentWords, type SupportingSentence, sentences, support } from "../support.js";
@@ -17,6 +18,7 @@ export function createExtractiveTeacher(): ProgrammaticChatModel {
   const reply = (turn: JobTurn): JobReply => {
     if (turn.job === "write-question") return { submit: { question: extractQuestion(turn) } };
     if (turn.job === "write-answer") return extractAnswer(turn);
+    if (turn.job === "write-wrong-answer") return extractWrongAnswer(turn);
     throw new Error(
       `the extractive teacher writes questions and answers, found the job ${turn.job}: use a critic for it`,
     );
@@ -74,6 +76,20 @@ function extractAnswer(turn: JobTurn): JobReply {
   return { submit: { thinking: layOutThinking(shown, key), ...reflection, answer } };
 }
 
+/** A sentence of the passages that is about the question, where there is one, and that the lexical judge would not take for its answer. */
+function extractWrongAnswer({ user, context }: JobTurn): JobReply {
+  const [question = "", reference = ""] = [readSection(user, "question"), readSection(user, "answer")];
+  const wanted = new Set(contentWords(question));
+  const answers = (answer: string): boolean =>
+    reference.includes(answer) || wordOverlap({ question, answer, reference }) >= LEXICAL_RIGHT;
+  const wrong = support(context).filter((sentence) => canStandAlone(sentence) && !answers(sentence.text));
+  const about = wrong.filter((sentence) => shared(sentence, wanted) > 0);
+  const texts = [...new Set((about.length > 0 ? about : wrong).map(({ text }) => text))];
+  if (texts.length === 0) throw new Error("the passages hold no sentence that does not answer the question");
+  const order = createRng(0, "extractive-wrong-answers", question, ...texts).shuffle(texts);
+  return { submit: { answer: order[Number(readSection(user, "variation") ?? 0) % order.length] } };
+}
+
 /** All that can be said without judging: which statement the answer rests on, and whether it stands alone. */
 function lookBack(key: SupportingSentence, related: readonly SupportingSentence[]): string {
   const others = related.filter(({ passage }) => passage !== key.passage).length;
@@ -87,6 +103,12 @@ function lookBack(key: SupportingSentence, related: readonly SupportingSentence[
 /** A passage that was cut can begin or end within a sentence. */
 const isWhole = ({ text, words }: SupportingSentence): boolean =>
   words.size >= 3 && /^["'“]?[\p{Lu}\d].*[.!?]["'”)]?$/su.test(text);
+
+const canStandAlone = (sentence: SupportingSentence): boolean =>
+  isWhole(sentence) && sentence.words.size <= MOST_WORDS && !DANGLING.test(sentence.text);
+
+/** Content words of a sentence that is quoted beside others. */
+const MOST_WORDS = 30;
 
 /** Longer thinking repeats the passages rather than leading anywhere. */
 const MOST_SENTENCES = 5;
@@ -112,7 +134,7 @@ function ranked(found: readonly SupportingSentence[], key: SupportingSentence, q
   const wanted = new Set([...key.words, ...contentWords(question)]);
   const unique = [...new Map(found.map((candidate) => [candidate.text, candidate])).values()];
   return unique
-    .filter(({ text, words }) => words.size <= 30 && !DANGLING.test(text))
+    .filter(canStandAlone)
     .map((candidate) => ({ candidate, common: shared(candidate, wanted) }))
     .filter(({ common }) => common >= LEAST_COMMON_WORDS)
     .map(({ candidate, common }) => ({ candidate, score: common / Math.sqrt(candidate.words.size) }))

@@ -35,6 +35,18 @@ export const answerTurn = (): ChatMessage =>
     "Now answer the question from these steps, in one to three complete sentences. Do not mention passages or steps.",
   );
 
+export function wrongAnswerTurn(
+  passages: readonly string[],
+  { question, right }: { readonly question: string; readonly right: string },
+): ChatMessage {
+  return user(
+    passagesPart(passages),
+    `Question: ${question}`,
+    `Right answer: ${right}`,
+    "Write another answer that sounds plausible and is wrong, about as long as the right one. Give no reasons. Reply with the wrong answer alone.",
+  );
+}
+
 export function feedbackTurn(passages: readonly string[], question: string, thinking: string): ChatMessage {
   return user(
     passagesPart(passages),

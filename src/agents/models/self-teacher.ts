@@ -5,7 +5,7 @@ import { contentWords } from "../support.js";
 import { afterSections, askForField } from "./plain-fields.js";
 import type { PlainTextModel } from "./plain-text-model.js";
 import { allPassages, type JobReply, type JobTurn, ProgrammaticChatModel } from "./programmatic-chat-model.js";
-import { answerTurn, questionTurn, reflectionTurn, thinkingTurn } from "./self-prompts.js";
+import { answerTurn, questionTurn, reflectionTurn, thinkingTurn, wrongAnswerTurn } from "./self-prompts.js";
 
 export interface SelfTeacherOptions {
   readonly model: PlainTextModel;
@@ -29,6 +29,7 @@ export function createSelfTeacher(options: SelfTeacherOptions): ProgrammaticChat
     reply: async (turn, signal) => {
       if (turn.job === "write-question") return writeQuestion(options, turn, signal);
       if (turn.job === "write-answer") return writeAnswer(options.model, turn, signal);
+      if (turn.job === "write-wrong-answer") return writeWrongAnswer(options.model, turn, signal);
       throw new Error(`${name} writes questions and answers, found the job ${turn.job}: use a critic for it`);
     },
   });
@@ -100,4 +101,17 @@ async function writeAnswer(model: PlainTextModel, turn: JobTurn, signal: AbortSi
   const reflection = isReflected ? await ask("reflection", reflectionTurn()) : undefined;
   const answer = await ask("answer", answerTurn());
   return { submit: { thinking, ...(reflection !== undefined && { reflection }), answer } };
+}
+
+async function writeWrongAnswer(
+  model: PlainTextModel,
+  turn: JobTurn,
+  signal: AbortSignal | undefined,
+): Promise<JobReply> {
+  const [question = "", right = ""] = [readSection(turn.user, "question"), readSection(turn.user, "answer")];
+  const messages = (shown: readonly string[]): ChatMessage[] => [wrongAnswerTurn(shown, { question, right })];
+  const passages = turn.context.map(({ text }) => text);
+  const answer = await askForField(model, turn, { field: "answer", passages, leastPassages: 0, messages }, signal);
+  if (answer === "") throw new Error("the model wrote no wrong answer to the question");
+  return { submit: { answer } };
 }

@@ -7,6 +7,7 @@ import {
   readChoiceTopic,
   writeChoice,
   writeQuestion,
+  writeWrongAnswer,
 } from "../environments/index.js";
 import { readSection } from "../prompts.js";
 import { createRng } from "../rng.js";
@@ -21,6 +22,7 @@ export function createWorldTeacher({ allowed }: WorldTeacherOptions): Programmat
   const reply = (turn: JobTurn): JobReply => {
     if (turn.job === "write-question") return worldTask(turn, allowed);
     if (turn.job === "write-answer") return worldAnswer(turn);
+    if (turn.job === "write-wrong-answer") return worldWrongAnswer(turn);
     throw new Error(`the world's teacher writes questions and answers, found the job ${turn.job}: use a critic for it`);
   };
   return new ProgrammaticChatModel({ name: "world-teacher", reply });
@@ -99,4 +101,13 @@ function worldAnswer(turn: JobTurn): JobReply {
   const next = queriesFor(question, passages).find((query) => !turn.queries.includes(query));
   if (next !== undefined && turn.canRetrieve) return { retrieve: next };
   throw new Error(`the retrieved passages do not settle ${layout.what.join(", ")}`);
+}
+
+function worldWrongAnswer(turn: JobTurn): JobReply {
+  const { user, context } = turn;
+  const pick = createRng(variationOf(turn), "world-wrong-answer").int;
+  const [question = "", right = ""] = [readSection(user, "question"), readSection(user, "answer")];
+  const answer = writeWrongAnswer(question, right, context, pick);
+  if (answer === undefined) throw new Error("the passages name no other class than the right one");
+  return { submit: { answer } };
 }

@@ -97,6 +97,7 @@ class Trainer implements ActiveTrainer {
     const { run } = this;
     await run.context.policy.resetOptimizer();
     run.heldOut = await this.heard(heldOutPairs(run));
+    run.questions.holdOut(run.heldOut);
     await this.heard(beginPhase(run, this.place));
   }
 
@@ -123,6 +124,7 @@ class Trainer implements ActiveTrainer {
       this.logHistory.push(row);
       for (const { onLog } of this.callbacks) onLog?.(row);
     }
+    run.state = { ...run.state, step: this.logHistory.length };
     return rows;
   }
 

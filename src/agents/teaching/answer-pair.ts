@@ -194,9 +194,14 @@ export interface RejectedOptions extends Sampling, Pick<ReplyOptions, "signal" |
 
 export type PairOutcome = { readonly kind: "pair"; readonly pair: PreferencePair } | DraftFailure;
 
+export interface PairStudent extends Student {
+  /** Optimizer steps behind the weights, where the policy's own count began anew in between. */
+  readonly trainedSteps?: number;
+}
+
 /** Samples the student's replies to all drafts in one batch and completes the pairs, in the order of the drafts. */
 export async function completePairs(
-  student: Student,
+  student: PairStudent,
   drafts: readonly ChosenDraft[],
   options: RejectedOptions,
 ): Promise<PairOutcome[]> {
@@ -225,14 +230,14 @@ const JUDGED_AT_ONCE = 16;
 const sampleSeed = (seed: number, i: number): number => (i === 0 ? seed : createRng(seed, "sample", i).int(2 ** 31));
 
 /** Model and step: the weights that a reply is from. */
-async function studentName({ policy }: Student): Promise<string> {
-  return `${policy.info.modelHash.slice(0, 16)}@${await policy.stepCount()}`;
+async function studentName({ policy, trainedSteps }: PairStudent): Promise<string> {
+  return `${policy.info.modelHash.slice(0, 16)}@${trainedSteps ?? (await policy.stepCount())}`;
 }
 
 /** Pairs whose rejected reply is a wrong answer that the teacher writes, without reasoning. */
 export async function completeByTeacher(
   makers: PairMakers,
-  student: Student,
+  student: PairStudent,
   drafts: readonly ChosenDraft[],
   options: Pick<DraftOptions, "concurrency" | "signal" | "onProgress">,
 ): Promise<PairOutcome[]> {

@@ -5,20 +5,21 @@ import { QuestionGraph } from "../question-graph/index.js";
 import type { MadePair } from "./round-pairs.js";
 
 export class AskedQuestions {
-  private changed = true;
+  /** Of the held-out pairs: never asked again, and no part of what steers the draws. */
+  private readonly setAside = QuestionGraph.fromPassages([]);
 
   private constructor(
     readonly graph: QuestionGraph,
     private readonly passages: ReadonlyMap<string, Passage>,
+    private changed: boolean,
   ) {}
 
   /** Goes on with a graph that was kept, or begins one. Passages that have come since are added. */
   static over(passages: readonly Passage[], kept?: unknown): AskedQuestions {
     const byId = new Map(passages.map((passage) => [passage.id, passage]));
-    if (kept === undefined) return new AskedQuestions(QuestionGraph.fromPassages(passages), byId);
+    if (kept === undefined) return new AskedQuestions(QuestionGraph.fromPassages(passages), byId, true);
     const graph = QuestionGraph.fromJSON(kept);
-    graph.addPassages(passages);
-    return new AskedQuestions(graph, byId);
+    return new AskedQuestions(graph, byId, graph.addPassages(passages) > 0);
   }
 
   /** Contexts for questions, chosen by what was asked and how it was answered; each of up to `k` passages. */
@@ -27,8 +28,15 @@ export class AskedQuestions {
     return draws.map(({ passages }) => passages.flatMap((id) => this.passages.get(id) ?? []));
   }
 
+  /** Holds questions out: asked in other words they would be trained on. */
+  holdOut(pairs: readonly PreferencePair[]): void {
+    for (const { prompt, provenance } of pairs)
+      this.setAside.addQuestion({ text: provenance.question ?? prompt, passages: [], round: 0 });
+  }
+
   /** Why a question shall not be asked again; undefined where it may. */
   problem(question: string): string | undefined {
+    if (this.setAside.isDuplicate(question)) return "the question is held out, in these or nearly these words";
     return this.graph.isDuplicate(question)
       ? "the question was asked before, in these or nearly these words"
       : undefined;

@@ -61,7 +61,14 @@ export type TeachEvent =
   | { readonly kind: "early-stop"; readonly round: number; readonly phase: string; readonly rounds: number }
   | { readonly kind: "samples"; readonly round: number; readonly samples: readonly PromptSample[] }
   | { readonly kind: "evaluation"; readonly round: number; readonly result: EvaluationResult }
-  | { readonly kind: "preference-accuracy"; readonly round: number; readonly accuracy: number; readonly n: number }
+  | {
+      readonly kind: "preference-accuracy";
+      readonly round: number;
+      readonly accuracy: number;
+      readonly n: number;
+      /** Mean difference of the mean log-probabilities of chosen and rejected, in nats a token. */
+      readonly margin: number;
+    }
   | { readonly kind: "checkpoint"; readonly round: number; readonly path: string }
   | { readonly kind: "published"; readonly round: number; readonly where: string }
   | { readonly kind: "notice"; readonly round: number; readonly message: string };

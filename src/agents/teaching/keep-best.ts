@@ -25,20 +25,20 @@ export async function* beginPhase(run: Run, { phase, index }: RoundPlace): Async
     await commit(run, begun);
     return;
   }
-  const name = await save(run, state.step);
-  const { eval_loss: loss } = watches(phase) ? await measure(run, phase) : {};
-  const best = loss === undefined ? null : { loss, checkpoint: name };
-  await commit(run, { ...begun, checkpoint: name, best });
+  const checkpoint = run.keepsCheckpoints ? await save(run, state.step) : null;
+  const { eval_loss: loss } = watches(phase) ? await measure(run, phase, state.step) : {};
+  const best = loss === undefined || !Number.isFinite(loss) ? null : { loss, checkpoint };
+  await commit(run, { ...begun, checkpoint, best });
 }
 
-async function measure(run: Run, phase: PhasePlan): Promise<Readonly<Record<string, number>>> {
+async function measure(run: Run, phase: PhasePlan, step: number): Promise<Readonly<Record<string, number>>> {
   const { tokens } = await tokenizeRound(run, phase, run.heldOut);
   if (tokens.length === 0)
     throw new Error(
       "expected held-out pairs to measure the loss on, found none that fit: raise max_length or held_out_pairs",
     );
   const metrics = await heldOutMetrics(run.context.policy, tokens, phase, run.context.signal);
-  await run.journal.metrics({ kind: "held-out", step: run.state.step, round: run.state.round, ...metrics });
+  await run.journal.metrics({ kind: "held-out", step, round: run.state.round, ...metrics });
   return metrics;
 }
 
@@ -52,39 +52,41 @@ export async function* keepOrRollBack(run: Run, { phase }: RoundPlace): AsyncGen
     yield* saveRound(run, step, done);
     return;
   }
-  run.state = { ...state, step };
-  const metrics = await measure(run, phase);
-  run.state = { ...run.state, step: state.step };
+  const metrics = await measure(run, phase, step);
   const loss = metrics["eval_loss"] as number;
   const { best } = state;
-  const isBetter = best === null || loss < best.loss;
-  const kept = isBetter || !phase.rollBack;
-  yield { kind: "held-out", round, metrics, best: Math.min(loss, best?.loss ?? loss), kept };
+  const isBetter = Number.isFinite(loss) && (best === null || loss < best.loss);
+  const kept = isBetter || best === null || !phase.rollBack;
+  yield { kind: "held-out", round, metrics, best: isBetter ? loss : (best?.loss ?? loss), kept };
   const stale = isBetter ? 0 : state.stale + 1;
   if (kept) {
-    const checkpoint = `checkpoint-${step}`;
+    const checkpoint = run.keepsCheckpoints ? nameOf(step) : null;
     yield* saveRound(run, step, { ...done, stale, ...(isBetter && { best: { loss, checkpoint } }) });
     return;
   }
-  await context.policy.loadCheckpoint(join(run.checkpoints, best.checkpoint));
-  await commit(run, { ...done, stale, checkpoint: best.checkpoint });
+  const { checkpoint } = best;
+  if (checkpoint === null) throw new Error("internal: a run that rolls back keeps checkpoints");
+  await context.policy.loadCheckpoint(join(run.checkpoints, checkpoint));
+  await commit(run, { ...done, stale, checkpoint });
 }
 
 /** Saves the weights and lets the state go on from them. */
 export async function* saveRound(run: Run, step: number, change: Partial<TeachState>): AsyncGenerator<TeachEvent> {
-  const { round } = run.state;
+  const { round, phase } = run.state;
   if (!run.keepsCheckpoints) {
     await commit(run, { step, ...change });
     return;
   }
-  yield { kind: "stage", stage: "checkpoint", round, phase: "", total: 1 };
+  yield { kind: "stage", stage: "checkpoint", round, phase, total: 1 };
   const checkpoint = await save(run, step);
   await commit(run, { step, checkpoint, ...change });
   yield { kind: "checkpoint", round, path: join(run.checkpoints, checkpoint) };
 }
 
+const nameOf = (step: number): string => `checkpoint-${step}`;
+
 async function save({ context, checkpoints, plan, state }: Run, step: number): Promise<string> {
-  const name = `checkpoint-${step}`;
+  const name = nameOf(step);
   await context.policy.saveCheckpoint(join(checkpoints, name), { round: state.round, run_step: step, seed: plan.seed });
   return name;
 }

@@ -5,7 +5,7 @@ import { createPairMakers, type PairMakers } from "./answer-pair.js";
 import type { TeachEvent } from "./events.js";
 import type { RoundPlace } from "./keep-best.js";
 import { type MadePair, makeRoundPairs, normalizedQuestion, type RoundPlan } from "./round-pairs.js";
-import type { Run } from "./run.js";
+import { type Run, stepOfWeights } from "./run.js";
 import { readHeldOutPairs, writeHeldOutPairs } from "./run-journal.js";
 import { checkerJudge, referenceJudge } from "./sample-judges.js";
 import { type PhasePlan, pairsOf } from "./teach-plan.js";
@@ -17,8 +17,7 @@ export async function* heldOutPairs(run: Run): AsyncGenerator<TeachEvent, readon
   const [first] = plan.phases;
   if (plan.heldOutPairs === 0 || first === undefined) return [];
   const { directory } = context;
-  const known = directory === undefined || state.round === 0 ? undefined : await readHeldOutPairs(directory);
-  if (known !== undefined) return known;
+  if (directory !== undefined && state.round > 0) return readHeldOutPairs(directory);
   yield { kind: "stage", stage: "pairs", round: 0, phase: first.name, total: plan.heldOutPairs };
   const seed = createRng(plan.seed, "held-out").int(2 ** 31);
   const phase = { ...first, onlyWrong: false, minPairs: 1 };
@@ -88,6 +87,7 @@ async function* madeBy(
   const { judge: _judge, ...student } = context;
   const round = {
     ...student,
+    trainedSteps: stepOfWeights(run),
     ...(marks && { judge: marks }),
     // An environment names its questions itself, and asks each again in another round.
     ...(environment === undefined && {

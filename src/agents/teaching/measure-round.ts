@@ -42,7 +42,7 @@ export async function* evaluateRound(run: Run, round: number, phase: PhasePlan):
   if (tokens.length === 0) return;
   const preference = await preferenceAccuracy(context.policy, tokens);
   await journal.metrics({ kind: "preference-accuracy", step, round, ...preference });
-  yield { kind: "preference-accuracy", round, accuracy: preference.accuracy, n: preference.n };
+  yield { kind: "preference-accuracy", round, ...preference };
 }
 
 async function* evaluateSplit(

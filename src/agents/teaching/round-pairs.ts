@@ -4,7 +4,6 @@ import type { Passage } from "../corpus/types.js";
 import type { Environment, EnvironmentQuestion } from "../environments/environment.js";
 import { withReports } from "../report-progress.js";
 import { createRng } from "../rng.js";
-import type { Student } from "../student.js";
 import {
   type ChosenDraft,
   completeByTeacher,
@@ -14,13 +13,14 @@ import {
   makeDrafts,
   type PairMakers,
   type PairOutcome,
+  type PairStudent,
   type PairTask,
 } from "./answer-pair.js";
 import { draftProblem } from "./draft-checks.js";
 import type { SampleJudge } from "./rejected-rule.js";
 import { type PairPlan, pairsOf, type TextPlan } from "./teach-plan.js";
 
-export interface RoundContext extends Student {
+export interface RoundContext extends PairStudent {
   readonly makers: PairMakers;
   readonly environment?: Environment;
   /** Marks the student's samples. */

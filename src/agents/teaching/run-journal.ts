@@ -9,14 +9,13 @@ export const METRICS_FILE = "metrics.jsonl";
 export const FAILURES_FILE = "failures.jsonl";
 export const SAMPLES_FILE = "samples.jsonl";
 export const TIMING_FILE = "timing.jsonl";
-const HELD_OUT_FILE = "held-out-pairs.jsonl";
+export const HELD_OUT_FILE = "held-out-pairs.jsonl";
 
 /** Files that depend on plan and seed alone: two runs write the same bytes. timing.jsonl is not among them. */
 export const JOURNALS = [PAIRS_FILE, METRICS_FILE, FAILURES_FILE, SAMPLES_FILE] as const;
-export type JournalName = (typeof JOURNALS)[number] | typeof TIMING_FILE;
 
 /** Bytes of each journal that belong to what is committed. */
-export type JournalSizes = Readonly<Partial<Record<JournalName, number>>>;
+export type JournalSizes = Readonly<Partial<Record<(typeof JOURNALS)[number], number>>>;
 
 type Line = Readonly<Record<string, unknown>> & { readonly round: number };
 
@@ -46,10 +45,12 @@ const NO_JOURNAL: RunJournal = {
 export async function openRunJournal(directory: string | undefined, sizes?: JournalSizes): Promise<RunJournal> {
   if (directory === undefined) return NO_JOURNAL;
   await mkdir(directory, { recursive: true });
-  const names = [...JOURNALS, TIMING_FILE] as const;
-  if (sizes !== undefined) for (const name of names) await cutOff(join(directory, name), sizes[name] ?? 0);
+  if (sizes !== undefined) {
+    for (const name of JOURNALS) await cutOff(join(directory, name), sizes[name] ?? 0);
+    await cutTiming(directory);
+  }
   let last = performance.now();
-  const append = async (name: JournalName, lines: readonly unknown[]): Promise<void> => {
+  const append = async (name: string, lines: readonly unknown[]): Promise<void> => {
     if (lines.length > 0) await appendFile(join(directory, name), jsonLines(lines));
   };
   return {
@@ -63,7 +64,7 @@ export async function openRunJournal(directory: string | undefined, sizes?: Jour
       await append(METRICS_FILE, [line]);
       await append(TIMING_FILE, [{ round: line.round, step: line["step"], kind: line["kind"], ms }]);
     },
-    commit: async () => Object.fromEntries(await Promise.all(names.map((name) => syncedSize(directory, name)))),
+    commit: async () => Object.fromEntries(await Promise.all(JOURNALS.map((name) => syncedSize(directory, name)))),
   };
 }
 
@@ -78,7 +79,28 @@ async function cutOff(file: string, size: number): Promise<void> {
   if (found.size > size) await truncate(file, size);
 }
 
-async function syncedSize(directory: string, name: JournalName): Promise<readonly [JournalName, number]> {
+/** A line of times for each line of metrics that is left. Its bytes differ from run to run, so no state counts them. */
+async function cutTiming(directory: string): Promise<void> {
+  const file = join(directory, TIMING_FILE);
+  const [times, metrics] = await Promise.all([file, join(directory, METRICS_FILE)].map(linesOf));
+  const kept = (times as string[]).slice(0, (metrics as string[]).length).join("");
+  if ((times as string[]).length > 0) await truncate(file, Buffer.byteLength(kept));
+}
+
+/** Whole lines, with their ends. */
+async function linesOf(file: string): Promise<string[]> {
+  return (await textOf(file))?.match(/[^\n]*\n/g) ?? [];
+}
+
+/** Undefined where there is no such file. */
+async function textOf(file: string): Promise<string | undefined> {
+  return readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return undefined;
+    throw error;
+  });
+}
+
+async function syncedSize<N extends string>(directory: string, name: N): Promise<readonly [N, number]> {
   const handle = await open(join(directory, name), "a");
   try {
     await handle.sync();
@@ -99,16 +121,16 @@ export async function writeHeldOutPairs(directory: string, pairs: readonly Prefe
   await writeWhole(join(directory, HELD_OUT_FILE), jsonLines(pairs));
 }
 
-/** Undefined where the run has none. */
-export const readHeldOutPairs = (directory: string): Promise<PreferencePair[] | undefined> =>
-  readPairs(join(directory, HELD_OUT_FILE));
+/** Throws where they are gone: others, made by a model that has learned, would measure something else. */
+export async function readHeldOutPairs(directory: string): Promise<PreferencePair[]> {
+  const file = join(directory, HELD_OUT_FILE);
+  const pairs = await readPairs(file);
+  if (pairs === undefined) throw new Error(`${file} is missing: put it back, or start a new run`);
+  return pairs;
+}
 
 async function readPairs(file: string): Promise<PreferencePair[] | undefined> {
-  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined;
-    throw error;
-  });
-  return text
+  return (await textOf(file))
     ?.split("\n")
     .map((line, i) => [line, i + 1] as const)
     .filter(([line]) => line !== "")

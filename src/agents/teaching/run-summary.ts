@@ -33,7 +33,7 @@ export type ListedRun =
   | { readonly name: string; readonly path: string; readonly bytes: number; readonly summary: RunSummary }
   | { readonly name: string; readonly path: string; readonly bytes: number; readonly problem: string };
 
-/** state.json of a teaching run and progress.json of a demo, as far as they are wanted here. */
+/** state.json of a run, and progress.json of a demo without format, as far as they are wanted here. */
 const stateSchema = z.object({
   phase: z.string().optional().catch(undefined),
   round: z.number().optional().catch(undefined),
@@ -72,7 +72,8 @@ export async function runSummary(directory: string): Promise<RunSummary> {
     lockHolder(path),
   ]);
   const steps = [state.step, last.step, checkpoints.at(-1)].filter((step) => step !== undefined);
-  const finished = state.finished ?? (kind === "demo" ? await isThere(join(path, "summary.json")) : undefined);
+  // A demo goes on behind the last round: it reasons, and writes what came of it.
+  const finished = kind === "demo" ? await isThere(join(path, "summary.json")) : state.finished;
   const model = text(request["model"]) ?? (await modelOfAdapter(path));
   const seed = request["seed"];
   return {
@@ -80,7 +81,8 @@ export async function runSummary(directory: string): Promise<RunSummary> {
     ...(model !== undefined && { model }),
     ...(typeof seed === "number" && { seed }),
     ...(state.phase !== undefined && { phase: state.phase }),
-    ...(state.round !== undefined && { round: state.round }),
+    // The state of a finished run stands behind its last round.
+    ...(state.round !== undefined && { round: state.finished === true ? state.round - 1 : state.round }),
     ...(steps.length > 0 && { step: Math.max(...steps) }),
     checkpoints,
     pairs: await countLines(join(path, PAIRS_FILE)),

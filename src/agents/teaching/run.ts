@@ -3,7 +3,15 @@ import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
-import { type Policy, type PreferencePair, pruneCheckpoints, type TokenizedPair } from "../../trainer/index.js";
+import {
+  checkpointSteps,
+  needsReference,
+  type Policy,
+  type PreferencePair,
+  pruneCheckpoints,
+  removeStaging,
+  type TokenizedPair,
+} from "../../trainer/index.js";
 import type { AgentCalls } from "../calls/index.js";
 import type { PassageStore } from "../corpus/types.js";
 import type { Environment } from "../environments/environment.js";
@@ -12,8 +20,9 @@ import type { Student } from "../student.js";
 import { writeWhole } from "../write-whole.js";
 import type { PairMakers } from "./answer-pair.js";
 import { AskedQuestions } from "./asked-questions.js";
+import { readRunLog } from "./read-run.js";
 import type { MadePair, RoundContext, RoundEvent, RoundPlan } from "./round-pairs.js";
-import { JOURNALS, openRunJournal, type RunJournal } from "./run-journal.js";
+import { HELD_OUT_FILE, JOURNALS, openRunJournal, type RunJournal } from "./run-journal.js";
 import { type PhasePlan, placeOf, roundsOf, type TeachPlan } from "./teach-plan.js";
 import { freshState, readState, type TeachState, writeState } from "./teach-state.js";
 import type { ReplaySupplier } from "./train-round.js";
@@ -78,39 +87,58 @@ export interface Run {
 
 /** Opens the directory's run, or begins one there. */
 export async function beginRun(context: TeachContext, plan: TeachPlan): Promise<Run> {
-  const { directory, policy, store } = context;
+  const { directory, store } = context;
   const known = directory === undefined ? undefined : await readState(directory, plan);
   if (directory !== undefined && known === undefined) await refuseForeignFiles(directory);
   const state = known ?? freshState(plan);
   const journal = await openRunJournal(directory, known?.journals ?? {});
+  const { pairs, failures } = directory === undefined ? { pairs: 0, failures: {} } : await readRunLog(directory);
   const run: Run = {
     context,
     plan,
     journal,
     checkpoints: directory ?? (await mkdtemp(join(tmpdir(), "preflexor-run-"))),
-    failures: {},
+    failures: { ...failures },
     state,
     heldOut: [],
     questions: AskedQuestions.over(await store.list(), await readGraph(directory, state)),
     makers: new Map(),
     keepsCheckpoints: directory !== undefined || plan.phases.some(({ rollBack }) => rollBack),
     made: new Map(),
-    pairs: 0,
+    pairs,
     roundSteps: state.roundSteps,
   };
-  if (state.checkpoint !== null) await policy.loadCheckpoint(join(run.checkpoints, state.checkpoint));
+  await restoreWeights(run);
   if (known === undefined) await commit(run, {});
   return run;
 }
 
-/** Journals are cut back to what the state says; without a state they are somebody else's. */
-async function refuseForeignFiles(directory: string): Promise<void> {
-  for (const name of JOURNALS) {
-    const found = await stat(join(directory, name)).catch(() => undefined);
-    if (found !== undefined && found.size > 0)
-      throw new Error(`${directory} holds ${name} but no run to go on with: give an empty directory`);
+async function restoreWeights({ context, plan, state, checkpoints }: Run): Promise<void> {
+  const { policy, directory } = context;
+  if (directory !== undefined) await removeStaging(directory);
+  if (state.checkpoint !== null) {
+    await policy.loadCheckpoint(join(checkpoints, state.checkpoint));
+    return;
   }
+  // A phase that began with the model as it was opened has no checkpoint yet, and its reference is in none.
+  const begun = plan.phases[state.phasesBegun - 1];
+  if (begun !== undefined && needsReference(begun.loss)) await policy.markReference();
 }
+
+/** Journals are cut back to what the state says, and checkpoints pruned; without a state they are somebody else's. */
+async function refuseForeignFiles(directory: string): Promise<void> {
+  const found = (await checkpointSteps(directory)).map((step) => `checkpoint-${step}`);
+  for (const name of [...JOURNALS, HELD_OUT_FILE]) {
+    const file = await stat(join(directory, name)).catch(() => undefined);
+    if (file !== undefined && file.size > 0) found.push(name);
+  }
+  if (found.length > 0)
+    throw new Error(`${directory} holds ${found.join(", ")} but no run to go on with: give an empty directory`);
+}
+
+/** Optimizer steps of the run behind the weights between two rounds; those that were taken back are not among them. */
+export const stepOfWeights = ({ state }: Pick<Run, "state">): number =>
+  state.checkpoint === null ? state.step : Number(/\d+$/.exec(state.checkpoint)?.[0]);
 
 export async function endRun(run: Run): Promise<void> {
   if (run.context.directory === undefined) await rm(run.checkpoints, { recursive: true, force: true });
@@ -122,7 +150,7 @@ export async function commit(run: Run, change: Partial<TeachState>): Promise<voi
   const journals = await run.journal.commit();
   const moved = { ...run.state, ...change, journals };
   const place = placeOf(plan, moved.round);
-  const state = { ...moved, phase: place?.phase.name ?? "", finished: moved.round > roundsOf(plan) };
+  const state = { ...moved, phase: (place?.phase ?? plan.phases.at(-1))?.name ?? "", finished: moved.round > roundsOf(plan) };
   if (context.directory === undefined) {
     run.state = state;
     return;

@@ -42,7 +42,8 @@ export function parseTeachConfig(input: unknown, source = "teach config"): Teach
 /** Rejected replies by the teacher have no use for settings of the student's samples. */
 function phaseProblems(phase: PhaseSettings): string[] {
   if (phase.get_rejected_from_trained_model !== false) return [];
-  const idle = ["student_samples", "rejected_rule", "think_for_rejected", "temperature", "top_p"] as const;
+  // What stands at the top level for other phases, such as the temperature, may stand here too.
+  const idle = ["student_samples", "rejected_rule"] as const;
   return idle
     .filter((key) => phase[key] !== undefined)
     .map((key) => `${key}: has no effect, the rejected reply is the teacher's; leave it out`);
@@ -83,6 +84,7 @@ const PAIR_KEYS = [
   "temperature",
   "top_p",
   "replay_share",
+  "replay_chosen",
   "replay_weight",
   "roll_back",
   "early_stopping_patience",
@@ -186,6 +188,7 @@ function phasePlan(run: RunSettings, s: PhaseSettings, parameters: number): Phas
     },
     warmupSteps: config.warmupSteps,
     replayShare: s.replay_share ?? 0,
+    replayChosen: s.replay_chosen ?? false,
     reference,
     saveSteps: s.save_steps ?? 0,
     maxPromptLength,

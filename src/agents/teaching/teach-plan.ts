@@ -63,6 +63,11 @@ export interface RoundTraining {
   readonly warmupSteps: number;
   /** Texts replayed beside the pairs of a step, as a share of its pairs. */
   readonly replayShare: number;
+  /**
+   * The chosen replies of a step are among its texts: their NLL anchors a loss that only compares, as in iterative reasoning
+   * preference optimization (Pang 2024, arXiv 2404.19733). Weighted as the other texts are.
+   */
+  readonly replayChosen: boolean;
   /** What the DPO family compares with: the weights when the phase began, or the bare model's. */
   readonly reference: "phase_start" | "base";
   /** Steps between two checkpoints within a round; 0: at the end of each round only. */

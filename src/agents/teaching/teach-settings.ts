@@ -98,6 +98,7 @@ export const phaseSchema = z.object({
   top_p: number("a number above 0, at most 1", (value) => value > 0 && value <= 1),
   replay_share: atLeast0(),
   replay_weight: atLeast0(),
+  replay_chosen: flag(),
   roll_back: flag(),
   early_stopping_patience: whole(0),
 });

@@ -30,8 +30,8 @@ const stateSchema = z.object({
   roundSteps: z.number().int().nonnegative(),
   /** Name of the checkpoint directory that holds the weights; null: the model as it was opened. */
   checkpoint: z.string().nullable(),
-  /** Of the phase under way: the lowest held-out loss, and the checkpoint that has it. */
-  best: z.object({ loss: z.number(), checkpoint: z.string() }).nullable(),
+  /** Of the phase under way: the lowest held-out loss, and the checkpoint that has it, where checkpoints are kept. */
+  best: z.object({ loss: z.number(), checkpoint: z.string().nullable() }).nullable(),
   /** Rounds in turn that did not lower that loss. */
   stale: z.number().int().nonnegative(),
   journals: z.record(z.string(), z.number().int().nonnegative()),

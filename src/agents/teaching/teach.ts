@@ -29,6 +29,7 @@ export async function* teach(context: TeachContext, plan: TeachPlan): AsyncGener
   const run = await beginRun(context, plan);
   try {
     run.heldOut = yield* counted(run, heldOutPairs(run));
+    run.questions.holdOut(run.heldOut);
     if (run.state.round === 0) yield* beforeFirstRound(run);
     for (let place = placeOf(plan, run.state.round); place !== undefined; place = placeOf(plan, run.state.round)) {
       context.signal?.throwIfAborted();

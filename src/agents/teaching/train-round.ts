@@ -66,7 +66,8 @@ export async function* trainRound(
     taken,
     seed,
     batch: async (chosen: readonly TokenizedPair[], i: number) => {
-      const texts = replayRows === 0 ? [] : await (replay as ReplaySupplier)(replayRows, replaySeed(seed, i));
+      const others = replayRows === 0 ? [] : await (replay as ReplaySupplier)(replayRows, replaySeed(seed, i));
+      const texts = plan.replayChosen ? [...chosen.map(chosenText), ...others] : others;
       if (loss === "sft") return { pairs: [], texts: [...chosen.map(chosenText), ...texts] };
       return {
         pairs: chosen,

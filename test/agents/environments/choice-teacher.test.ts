@@ -16,7 +16,7 @@ import {
 import { worldEvidence } from "../../../src/agents/models/world-critic.js";
 import { createWorldTeacher } from "../../../src/agents/models/world-teacher.js";
 import { createTaskGenerator } from "../../../src/agents/task-generator.js";
-import { topicOf } from "../../../src/agents/teaching/pair-round.js";
+import { topicOf } from "../../../src/agents/teaching/round-pairs.js";
 
 const splits: readonly Split[] = ["train", "unseen-combination", "unseen-material"];
 const world = createMaterialsWorld({ seed: 7, choices: true });
@@ -198,7 +198,7 @@ test("teacher and critic cannot reach the key: no file that they import leads to
       walk(`${next}.ts`);
     }
   };
-  for (const file of ["teacher.ts", "write-question.ts", "critic.ts"]) walk(file);
+  for (const file of ["teacher.ts", "write-question.ts", "wrong-answer.ts", "critic.ts"]) walk(file);
   expect([...reached].sort()).toEqual([
     "critic.ts",
     "evidence.ts",
@@ -208,6 +208,7 @@ test("teacher and critic cannot reach the key: no file that they import leads to
     "reflection.ts",
     "teacher.ts",
     "write-question.ts",
+    "wrong-answer.ts",
   ]);
   walk("checker.ts");
   expect(reached).toContain("world.ts");

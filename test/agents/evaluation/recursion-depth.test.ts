@@ -78,7 +78,8 @@ it("at the full depth it keeps the round that the recursion itself calls the bes
   const store = await smallStore();
   const critic: Critic = {
     modelName: "scripted",
-    critique: async ({ thinking }) => ({ feedback: "more", thinking: `${thinking}+`, complete: true }),
+    giveFeedback: async () => ({ feedback: "more" }),
+    improveThinking: async ({ thinking }) => ({ thinking: `${thinking}+`, complete: true }),
     integrate: async () => "",
   };
   for (let trial = 0; trial < 12; trial++) {

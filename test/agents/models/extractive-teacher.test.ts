@@ -4,6 +4,7 @@ import { createAnswerWriter } from "../../../src/agents/answer-writer.js";
 import { createExtractiveTeacher } from "../../../src/agents/models/extractive-teacher.js";
 import { aboutTitle, sentenceQuestion } from "../../../src/agents/models/sentence-question.js";
 import { createTaskGenerator } from "../../../src/agents/task-generator.js";
+import { createWrongAnswerWriter } from "../../../src/agents/wrong-answer-writer.js";
 import { NACRE, passage, smallStore, WOOD } from "../scripted-student.js";
 
 test.each([
@@ -103,4 +104,46 @@ test("a reflection, where one is wanted, quotes the statement that carries the a
   expect(answer).toContain(key);
   const plain = await (await createAnswerWriter({ model, store })).write({ question, passages: [] });
   expect(plain.reflection).toBeUndefined();
+});
+
+test("a wrong answer is a whole sentence of the passages on what was asked that does not answer it; variations in turn give all", async () => {
+  const writer = await createWrongAnswerWriter({ model: createExtractiveTeacher() });
+  const question = "Why is nacre much tougher than pure aragonite?";
+  const answer =
+    "Nacre is much tougher than pure aragonite because its tablets slide over each other before they break.";
+  const passages = [passage("n", `${NACRE} Nacre is cut off in the mid`), passage("w", WOOD)];
+  const written: string[] = [];
+  for (let variation = 0; variation < 4; variation++)
+    written.push(await writer.write({ question, answer, passages, variation }));
+  // Of the sentences that share a word with the question, without the answer and without what was cut.
+  const wrong = [
+    "Nacre is the inner layer of many mollusc shells.",
+    "Nacre contains about 95 percent aragonite by weight.",
+  ];
+  expect([...new Set(written)].sort()).toEqual(wrong.toSorted());
+  expect(written.slice(2)).toEqual(written.slice(0, 2));
+});
+
+test("where no sentence is on what was asked, a wrong answer is any other; where none is left, it says so", async () => {
+  const writer = await createWrongAnswerWriter({ model: createExtractiveTeacher() });
+  const question = "Why do gecko feet stick?";
+  const answer = "Setae split into spatulae.";
+  const other = "Wood is a cellular material that trees grow from cellulose and lignin.";
+  const write = (text: string) => writer.write({ question, answer, passages: [passage("p", text)], variation: 3 });
+  expect(await write(`${answer} ${other}`)).toBe(other);
+  await expect(write(`${answer} It is so.`)).rejects.toThrow("hold no sentence that does not answer the question");
+});
+
+test("a sentence that stands within a long answer is no wrong answer", async () => {
+  const writer = await createWrongAnswerWriter({ model: createExtractiveTeacher() });
+  const key = "Nacre is tough because tablets slide.";
+  const more =
+    "Sliding tablets spread the damage over a large region of many layers, so no single crack can grow quickly enough.";
+  const written = writer.write({
+    question: "Why is nacre tough?",
+    answer: `${key} ${more}`,
+    passages: [passage("p", `${key} ${more}`)],
+    variation: 0,
+  });
+  await expect(written).rejects.toThrow("hold no sentence");
 });

@@ -9,6 +9,7 @@ import { createSelfTeacher, usableQuestion } from "../../../src/agents/models/se
 import { createCritic } from "../../../src/agents/reasoning/critic.js";
 import { createTaskGenerator } from "../../../src/agents/task-generator.js";
 import { makePreferencePair } from "../../../src/agents/teaching/answer-pair.js";
+import { createWrongAnswerWriter } from "../../../src/agents/wrong-answer-writer.js";
 import { countingStore, NACRE, passage, scriptedStudent, smallStore } from "../scripted-student.js";
 import { PLAIN_TEMPLATE, scriptedTextModel } from "./scripted-text-model.js";
 
@@ -172,6 +173,29 @@ test("a model that writes nothing makes no answer", async () => {
   await expect(writer.write({ question, passages: [] })).rejects.toThrow("the model wrote no thinking");
 });
 
+test("a wrong answer is asked for with question, right answer and passages, without the right answer as a reply", async () => {
+  const prompts: string[] = [];
+  const writing = (reply: string) =>
+    createWrongAnswerWriter({
+      model: createSelfTeacher({
+        model: {
+          reply: async ([turn]) => {
+            prompts.push(turn?.content ?? "");
+            return reply;
+          },
+          fits: async () => true,
+        },
+      }),
+    });
+  const input = { question, answer: "Its tablets slide.", passages: [passage("n", NACRE)], variation: 1 };
+  const written = await (await writing("<|thinking|>Hm.<|/thinking|> Its protein is thick. ")).write(input);
+  expect(written).toBe("Its protein is thick.");
+  for (const part of [NACRE, `Question: ${question}`, "Right answer: Its tablets slide."])
+    expect(prompts[0]).toContain(part);
+  await expect((await writing("its tablets slide. ")).write(input)).rejects.toThrow("wrong answer is the right one");
+  await expect((await writing(" ")).write(input)).rejects.toThrow("the model wrote no wrong answer");
+});
+
 test("the self critic sees what the job's message holds and nothing else, or not even that", async () => {
   const prompts: string[] = [];
   const model: PlainTextModel = {
@@ -189,8 +213,9 @@ test("the self critic sees what the job's message holds and nothing else, or not
   const input = { question, thinking: "Tablets slide.", passages: [passage("n", NACRE)] };
   const critic = await createCritic({ model: createSelfCritic({ model }), store });
   expect(critic.modelName).toBe("self-critic");
-  expect(await critic.critique(input)).toEqual({
-    feedback: "Say why.",
+  const { feedback } = await critic.giveFeedback(input);
+  expect(feedback).toBe("Say why.");
+  expect(await critic.improveThinking({ ...input, feedback })).toEqual({
     thinking: "Tablets slide, so cracks stop.",
     complete: true,
   });
@@ -201,7 +226,7 @@ test("the self critic sees what the job's message holds and nothing else, or not
   prompts.length = 0;
   const blind = await createCritic({ model: createSelfCritic({ model, passages: "hidden" }) });
   expect(blind.modelName).toBe("self-critic(no passages)");
-  await blind.critique(input);
+  await blind.improveThinking({ ...input, ...(await blind.giveFeedback(input)) });
   expect(prompts.map((prompt) => prompt.includes("inner layer"))).toEqual([false, false]);
 });
 
@@ -209,7 +234,9 @@ test("a self critic that says nothing leaves the thinking as it was", async () =
   const critic = await createCritic({
     model: createSelfCritic({ model: { reply: async () => " ", fits: async () => true } }),
   });
-  const { thinking, feedback } = await critic.critique({ question, thinking: "Tablets slide.", passages: [] });
+  const input = { question, thinking: "Tablets slide.", passages: [] };
+  const { feedback } = await critic.giveFeedback(input);
+  const { thinking } = await critic.improveThinking({ ...input, feedback });
   expect(thinking).toBe("Tablets slide.");
   expect(feedback).toContain("nothing");
 });

@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { createAnswerWriter } from "../../../src/agents/answer-writer.js";
 import { createWorldTeacher } from "../../../src/agents/models/world-teacher.js";
 import { createTaskGenerator } from "../../../src/agents/task-generator.js";
+import { createWrongAnswerWriter } from "../../../src/agents/wrong-answer-writer.js";
 import { countingStore, passage, smallStore } from "../scripted-student.js";
 
 const documents = [
@@ -78,4 +79,53 @@ test("a topic chooses material and class, and what is not allowed is never asked
   await expect(ask((subject) => subject === "Veltrin", "Orbane: failure class")).rejects.toThrow(
     "choose another topic",
   );
+});
+
+const LIST = passage("list.md", "The mechanism classes are sliding, bridging, crushing and peeling.");
+const OTHER_RULE = passage("more.md", "A silk block with a mineral interface gives the bridging mechanism class.");
+const asked = {
+  question: "What is the mechanism class of Veltrin?",
+  answer: "The mechanism class of Veltrin is sliding.",
+};
+
+const wrongAnswers = async (input: { question: string; answer: string }, shown: typeof passages) => {
+  const writer = await createWrongAnswerWriter({ model: createWorldTeacher({ allowed: everything }) });
+  const written = new Set<string>();
+  for (let variation = 0; variation < 24; variation++)
+    written.add(await writer.write({ ...input, passages: shown, variation }));
+  return [...written].sort();
+};
+
+test("a wrong answer has each of the other classes that the passages list, by the variation, and never the right one", async () => {
+  expect(await wrongAnswers(asked, [...passages, LIST])).toEqual(
+    ["bridging", "crushing", "peeling"].map((value) => `The mechanism class of Veltrin is ${value}.`),
+  );
+  const writer = await createWrongAnswerWriter({ model: createWorldTeacher({ allowed: everything }) });
+  const once = () => writer.write({ ...asked, passages: [LIST], variation: 5 });
+  expect(await once()).toBe(await once());
+});
+
+test("without a list the classes are those that rules give, of this type alone", async () => {
+  const failure = passage("f.md", "A silk block with a mineral interface gives the tearing failure class.");
+  expect(await wrongAnswers(asked, [...passages, OTHER_RULE, failure])).toEqual([
+    "The mechanism class of Veltrin is bridging.",
+  ]);
+});
+
+test("passages that name no other class, and answers in another form, make no wrong answer", async () => {
+  await expect(wrongAnswers(asked, passages)).rejects.toThrow("the passages name no other class than the right one");
+  await expect(wrongAnswers({ ...asked, answer: "Sliding, I think." }, [...passages, LIST])).rejects.toThrow(
+    "no other class",
+  );
+});
+
+test("of two candidates the wrong answer names the one that does not have the class", async () => {
+  const question = "Which of Veltrin and Orbane is of the sliding mechanism class?";
+  expect(await wrongAnswers({ question, answer: asked.answer }, [])).toEqual([
+    "The mechanism class of Orbane is sliding.",
+  ]);
+  const turned = "Which of Orbane and Veltrin is of the sliding mechanism class?";
+  expect(await wrongAnswers({ question: turned, answer: asked.answer }, [])).toEqual([
+    "The mechanism class of Orbane is sliding.",
+  ]);
 });

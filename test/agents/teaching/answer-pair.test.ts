@@ -71,7 +71,11 @@ test("what a teacher cannot do is a counted failure with its reason, and the oth
   });
   expect(outcomes.map((outcome) => outcome.kind)).toEqual(["failure", "draft", "failure"]);
   expect(outcomes[0]).toEqual({ kind: "failure", topic: "one", reason: "quota exceeded" });
-  expect(outcomes[2]).toMatchObject({ topic: "three", reason: expect.stringContaining("submit-question") });
+  expect(outcomes[2]).toMatchObject({
+    topic: "three",
+    reason: "the teacher failed: schema",
+    detail: expect.stringContaining("submit-question"),
+  });
 });
 
 test("a model that calls tools without end is stopped by the call limit", async () => {
@@ -93,7 +97,16 @@ test("drafts are in task order and the same for every concurrency", async () => 
 });
 
 test("all samples come from one batch, and identical or empty replies make no pair", async () => {
-  const draft = { question: "Q?", prompt: "Q? Use <|thinking|>.", chosen: "yes", passages: [], teacher: "t" };
+  const draft = {
+    question: "Q?",
+    prompt: "Q? Use <|thinking|>.",
+    chosen: "yes",
+    answer: "yes",
+    askedFrom: [],
+    passages: [],
+    teacher: "t",
+    prompts: "0",
+  };
   const student = scriptedStudent((_, seed) => ["yes ", "", "no"][seed] ?? "");
   const outcomes = await completePairs(
     student,

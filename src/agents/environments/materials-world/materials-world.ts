@@ -18,7 +18,7 @@ export interface MaterialsWorldOptions {
   readonly choices?: boolean;
   /** Couples (such a question in both orders) a type and split, in multiples of 12. Default for 240 materials: 96 and 36. */
   readonly choicesPerType?: Partial<CoupleCounts>;
-  /** Documents also state the facts of two materials in turn, as base rows do always. Default: as `choices`. */
+  /** Documents and base rows also state the facts of two materials in turn. Default: as `choices`. */
   readonly comparisonNotes?: boolean;
 }
 
@@ -47,7 +47,7 @@ export function createMaterialsWorld(options: MaterialsWorldOptions): MaterialsW
   const world = createWorld(seed, materials);
   const splitOf = drawSplits(world);
   const asked = [...questions(world, splitOf), ...(withChoices ? choices(world, splitOf, couples) : [])];
-  const rows = [...baseRows(world), ...comparisonRows(world)];
+  const rows = [...baseRows(world), ...(comparisonNotes ? comparisonRows(world) : [])];
   const types = [...questionTypes, ...(withChoices ? choiceTypes : [])];
   return {
     name: "materials-world",

@@ -51,8 +51,7 @@ export interface World {
   readonly tables: Readonly<Record<QuestionType, Table>>;
 }
 
-/** Enough names that the words of a question, not the name in it, decide the form of the answer. */
-const entriesPerClass = 12;
+const entriesPerClass = 4;
 
 export function createWorld(seed: number, count: number): World {
   const rng = createRng(seed, "materials-world");
