@@ -150,7 +150,11 @@ export async function commit(run: Run, change: Partial<TeachState>): Promise<voi
   const journals = await run.journal.commit();
   const moved = { ...run.state, ...change, journals };
   const place = placeOf(plan, moved.round);
-  const state = { ...moved, phase: (place?.phase ?? plan.phases.at(-1))?.name ?? "", finished: moved.round > roundsOf(plan) };
+  const state = {
+    ...moved,
+    phase: (place?.phase ?? plan.phases.at(-1))?.name ?? "",
+    finished: moved.round > roundsOf(plan),
+  };
   if (context.directory === undefined) {
     run.state = state;
     return;
