@@ -42,6 +42,8 @@ export const METHODS = [
   "self critic",
   "resampling",
   "majority vote",
+  "resampling, T = 0.3",
+  "majority vote, T = 0.3",
 ] as const;
 /** The assisted critic writes the sentence that names the class: an upper bound, not a method. */
 export type Method = (typeof METHODS)[number] | "assisted critic (upper bound)" | "own reflection";
@@ -49,6 +51,8 @@ export type Method = (typeof METHODS)[number] | "assisted critic (upper bound)" 
 const GREEDY = { maxNewTokens: 192, temperature: 0, topP: 1 };
 /** Of samples that shall differ. */
 const DRAWN = { maxNewTokens: 192, temperature: 0.7, topP: 1 };
+/** Nearer to the greedy answer, from which recursion begins. */
+const COOLER = { ...DRAWN, temperature: 0.3 };
 const MOST = DEPTHS[DEPTHS.length - 1] as number;
 
 /** One run of four rounds tells the accuracy of one to four: the best of the first N by the score, which sees no key. */
@@ -58,7 +62,7 @@ export async function recursionCurve(
   method: Method,
 ): Promise<Curve> {
   const results = await reasoned(lab, questions, method);
-  const pick = method === "majority vote" ? mostVoted : bestOf;
+  const pick = method.startsWith("majority vote") ? mostVoted : bestOf;
   const depths = DEPTHS.map((rounds) => {
     const right = questions.map((question, i) => {
       const made = (results[i] as ReasoningResult).rounds;
@@ -88,8 +92,10 @@ async function reasoned(
   const judge = await loadWorldJudge(store, 3);
   const scored = { ...student, store, ...judge };
   const { seed } = options;
-  if (method === "resampling" || method === "majority vote")
-    return resample(scored, texts, { rounds: MOST, sampling: DRAWN, seed });
+  if (/^(?:resampling|majority vote)/.test(method)) {
+    const sampling = method.endsWith("T = 0.3") ? COOLER : DRAWN;
+    return resample(scored, texts, { rounds: MOST, sampling, seed });
+  }
   const critic = await criticOf(lab, method);
   return recursiveReasonMany({ ...scored, critic: async () => critic }, texts, {
     rounds: method === "own reflection" ? MOST - 1 : MOST,
