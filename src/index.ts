@@ -7,6 +7,10 @@ export {
   type MaterialsWorld,
 } from "./agents/environments/index.js";
 export {
+  type ActiveTrainer,
+  type ActiveTrainerCallbacks,
+  type ActiveTrainerOptions,
+  createActiveTrainer,
   createCritic,
   type Disclosure,
   disclosureOf,
@@ -15,6 +19,7 @@ export {
   type EngineChatModelFields,
   type EngineEmbeddings,
   evaluateQuestions,
+  type LogRow,
   loadEngineChatModel,
   loadExtractiveTeacher,
   loadSelfCritic,
