@@ -49,8 +49,8 @@ const NANO_SETTINGS = {
   temperature: 1,
   think_for_rejected: true,
   replay_share: 1,
-  max_prompt_length: 128,
-  max_length: 256,
+  max_prompt_length: 192,
+  max_length: 512,
   max_grad_norm: 1,
 };
 

@@ -4,7 +4,7 @@ import { teachSchemas } from "../../src/agents/index.js";
 import { runCli } from "../../src/server/cli.js";
 import { teachCommand } from "../../src/server/teach-command.js";
 import { teachFlags } from "../../src/server/teach-flags.js";
-import type { TeachRunOptions } from "../../src/server/teach-run.js";
+import type { TeachRunOptions } from "../../src/server/teach-prepare.js";
 
 async function parsed(...args: string[]): Promise<TeachRunOptions> {
   const seen: TeachRunOptions[] = [];

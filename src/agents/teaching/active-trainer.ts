@@ -9,7 +9,7 @@ import { heldOutPairs, makePairsOfRound } from "./make-pairs.js";
 import { evaluateRound } from "./measure-round.js";
 import { beginRun, endRun, type Run, type TeachContext } from "./run.js";
 import { parseTeachConfig, teachPlan } from "./teach-config.js";
-import type { PhasePlan, TeachPlan } from "./teach-plan.js";
+import { newTokens, type PhasePlan, type TeachPlan } from "./teach-plan.js";
 import { runSchema } from "./teach-settings.js";
 import { tokenizeRound } from "./tokenize-round.js";
 import { trainRound } from "./train-round.js";
@@ -153,8 +153,9 @@ class Trainer implements ActiveTrainer {
     return rows;
   }
 
-  async sample(prompts: readonly string[], maxNewTokens = this.run.plan.demoTokens): Promise<readonly PromptSample[]> {
+  async sample(prompts: readonly string[], wanted = this.run.plan.demoTokens): Promise<readonly PromptSample[]> {
     const { context, plan } = this.run;
+    const maxNewTokens = newTokens(context, this.phase, wanted);
     const turns = prompts.map((prompt) => ({ prompt: prompt + this.phase.promptSuffix, seed: plan.seed }));
     const { signal } = context;
     const found = await replies(context, turns, { maxNewTokens, temperature: 0, topP: 1, ...(signal && { signal }) });

@@ -264,6 +264,24 @@ describe("rejected replies that the teacher writes", () => {
   });
 });
 
+test("what the model's context cannot hold is not asked of it: samples are shorter, and longer pairs are left out", async () => {
+  const layers = Array.from({ length: 40 }, (_, i) => `Layer ${i} winds at ${7 * i} degrees.`);
+  const { teacher } = listTeacher({
+    short: { question: "Why is nacre much tougher than aragonite?" },
+    long: {
+      question: "How does wood become stiff along the grain?",
+      thinking: layers.join(" "),
+    },
+  });
+  const student = scriptedStudent((_, seed) => `guess ${seed}`);
+  const policy = { ...student.policy, info: { ...student.policy.info, contextLength: 512 } };
+  const plan = planFor(["short", "long"], { max_prompt_length: 200, max_length: 2000, max_new_tokens: 1500 });
+  const events = await taught({ ...run(teacher), ...student, policy }, plan);
+  expect(ofKind(events, "pair").map(({ pair }) => pair.provenance.topic)).toEqual(["short"]);
+  expect(reasons(events)).toMatchObject({ "dropped when tokenized: end-marker-cut": 1 });
+  expect(student.generateCalls[0]?.maxNewTokens).toBe(312); // 512 − 200
+});
+
 test("a budget that is spent ends the run; what was made is kept, and it goes on with a larger one", async () => {
   const directory = place();
   const context = (callBudget: number): TeachContext => ({
