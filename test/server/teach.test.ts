@@ -15,6 +15,7 @@ const SHORT = ["--iterations", "1", "--topics", "4", "--n-steps", "3", "--save-s
 let home: string;
 beforeAll(async () => {
   home = await mkdtemp(join(tmpdir(), "teach-cli-"));
+  await mkdir(join(home, "runs"));
 });
 afterAll(() => rm(home, { recursive: true, force: true }));
 
