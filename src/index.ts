@@ -13,7 +13,11 @@ export {
   type MaterialsWorld,
 } from "./agents/environments/index.js";
 export {
+  type ActiveTrainer,
+  type ActiveTrainerCallbacks,
+  type ActiveTrainerOptions,
   bestOf,
+  createActiveTrainer,
   createCritic,
   createReasoningGraph,
   type Disclosure,
@@ -23,6 +27,7 @@ export {
   type EngineChatModelFields,
   type EngineEmbeddings,
   evaluateQuestions,
+  type LogRow,
   loadEngineChatModel,
   loadExtractiveTeacher,
   loadPassageRetriever,

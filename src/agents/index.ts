@@ -169,6 +169,13 @@ export {
 export { type Reply, type ReplyOptions, replies, type Sampling, type Student, type StudentTurn } from "./student.js";
 export { createTaskGenerator, type GeneratedTask, type TaskGenerator, type WriterOptions } from "./task-generator.js";
 export {
+  type ActiveTrainer,
+  type ActiveTrainerCallbacks,
+  type ActiveTrainerOptions,
+  createActiveTrainer,
+  type LogRow,
+} from "./teaching/active-trainer.js";
+export {
   type ChosenDraft,
   completePairs,
   createPairMakers,

@@ -20,7 +20,7 @@ import type { RunsRequest } from "./runs-run.js";
 import { scoreCommand } from "./score-command.js";
 import type { ScoreOptions } from "./score-run.js";
 import { teachCommand } from "./teach-command.js";
-import type { TeachRunOptions } from "./teach-run.js";
+import type { TeachRunOptions } from "./teach-prepare.js";
 import { trainCommand } from "./train-command.js";
 import type { TrainOptions } from "./train-run.js";
 import { packageVersion } from "./version.js";

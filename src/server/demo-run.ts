@@ -48,7 +48,7 @@ export function homeOf(directory: string): string | undefined {
 const OF_EVERY_RUN = /^(?:run\.json|run\.lock|state\.json|question-graph-\d+\.json)$/;
 
 /** Removes a run directory that holds no pair, no failure, no measurement and no checkpoint; says whether it did. */
-export async function discardIfEmpty({ folder: { directory } }: Pick<DemoRun, "folder">): Promise<boolean> {
+export async function discardIfEmpty(directory: string): Promise<boolean> {
   const others = (await readdir(directory, { withFileTypes: true })).filter(({ name }) => !OF_EVERY_RUN.test(name));
   for (const entry of others) {
     if (entry.isDirectory() || (await stat(join(directory, entry.name))).size > 0) return false;

@@ -1,7 +1,7 @@
 /** @file `preflexor demo`: one self-teaching iteration from a fresh machine to a report, and nothing left running. */
-import { readDocuments } from "../agents/corpus/index.js";
 import { lockRun, pairsOf, type ReleaseRun } from "../agents/index.js";
 import { recipeOf } from "../tools/run-settings.js";
+import { checkInputs } from "./check-inputs.js";
 import { type Config, NANO_MODEL, readConfig } from "./config.js";
 import { createContext, type ServerContext } from "./create-context.js";
 import { createDisplay, reasoningText, textTable } from "./demo-display.js";
@@ -10,11 +10,10 @@ import type { DemoOptions } from "./demo-options.js";
 import { closingTable, type DemoResult } from "./demo-result.js";
 import { type DemoRequest, type DemoRun, discardIfEmpty, homeOf, howToGoOn, resumeRun, startRun } from "./demo-run.js";
 import { INTERRUPTED, onInterrupt } from "./interrupt.js";
-import { createLog, type Log, messageOf } from "./log.js";
-import { checkModel, recipeNameOf } from "./models.js";
+import { createLog, type Log } from "./log.js";
+import { recipeNameOf } from "./models.js";
 import { ownCommand } from "./own-command.js";
 import type { ReportReasoning } from "./report.js";
-import { checkTeaching } from "./teaching-models.js";
 
 /** Runs the demo and prints; resolves to the exit code. Every way out stops the engine and the store. */
 export async function runDemo(options: DemoOptions): Promise<number> {
@@ -52,7 +51,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
 
 /** A run that failed before it made anything leaves nothing; one that was stopped is kept whatever it has. */
 async function sayWhatIsKept(run: DemoRun, log: Log, interrupted: boolean): Promise<void> {
-  if (!interrupted && (await discardIfEmpty(run))) return;
+  if (!interrupted && (await discardIfEmpty(run.folder.directory))) return;
   log.info(await howToGoOn(run.folder, interrupted ? "Stopped" : "The run ended early"));
 }
 
@@ -63,12 +62,12 @@ async function openRun(options: DemoOptions): Promise<{ config: Config; run: Dem
   const shared = { ...environment, home, ...(threads !== undefined && { threads }) };
   if (options.resume !== undefined) {
     const run = await resumeRun(options.resume);
-    await checkInputs({ ...shared, model: run.request.model }, run.request.corpus);
+    await checkInputs({ ...shared, model: run.request.model }, run.request.corpus ?? undefined);
     const itsHome = options.home ?? homeOf(options.resume) ?? home;
     return { config: { ...shared, home: itsHome, model: run.request.model }, run };
   }
   const model = options.model ?? environment.model;
-  await checkInputs({ ...shared, model }, options.corpus ?? null);
+  await checkInputs({ ...shared, model }, options.corpus);
   const recipe = recipeOf(recipeNameOf(model));
   const request: DemoRequest = {
     seed: options.seed,
@@ -78,15 +77,6 @@ async function openRun(options: DemoOptions): Promise<{ config: Config; run: Dem
     pairs: options.pairs ?? pairsOf(recipe.phase),
   };
   return { config: { ...shared, model }, run: await startRun(home, request) };
-}
-
-/** Fails before a run directory is made: there is nothing to keep of a run that cannot start. */
-async function checkInputs(config: Config, corpus: string | null): Promise<void> {
-  const checks = [corpus === null ? undefined : readDocuments(corpus), checkModel(config), checkTeaching(config)];
-  const failures = (await Promise.allSettled(checks)).filter((check) => check.status === "rejected");
-  const [first] = failures;
-  if (failures.length > 1) throw new Error(failures.map(({ reason }) => messageOf(reason)).join("\n"));
-  if (first !== undefined) throw first.reason;
 }
 
 function printResult(result: DemoResult, reasoning: ReportReasoning, json: boolean): void {

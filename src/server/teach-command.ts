@@ -1,7 +1,7 @@
 /** @file `preflexor teach` on the command line. */
 import { Command } from "commander";
 import { teachFlags } from "./teach-flags.js";
-import type { TeachRunOptions } from "./teach-run.js";
+import type { TeachRunOptions } from "./teach-prepare.js";
 
 const EXAMPLES = `
 Examples:

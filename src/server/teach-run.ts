@@ -1,66 +1,55 @@
 /** @file `preflexor teach`: settings to a run, its events to the terminal, and how to go on after a stop. */
-import { join, resolve } from "node:path";
-import { readDocuments } from "../agents/corpus/index.js";
+import { join } from "node:path";
 import type { MaterialsWorld } from "../agents/environments/index.js";
 import {
   createAgentCalls,
-  createRunDirectory,
   type Judge,
   lockRun,
-  openRunDirectory,
-  parseTeachConfig,
   type RunDirectory,
   readRunLog,
-  runPath,
   type TeachConfig,
   type TeachPlan,
   teach,
   teachPlan,
 } from "../agents/index.js";
-import { type ActiveCorpus, BUILT_IN_WORLD } from "../tools/index.js";
 import { ingestCorpus } from "../tools/ingest.js";
 import { passageReplay, replayOf } from "../tools/replay.js";
-import { teachSettings } from "../tools/run-settings.js";
-import { ensureHubRepo, type Policy } from "../trainer/index.js";
+import type { Policy } from "../trainer/index.js";
 import { type CommandFrame, runInFrame } from "./command-frame.js";
-import { type Config, readConfig } from "./config.js";
+import type { Config } from "./config.js";
 import { createContext } from "./create-context.js";
-import { snapshotName } from "./demo-run.js";
+import { discardIfEmpty } from "./demo-run.js";
 import { LEXICAL, openJudge } from "./eval-judge.js";
-import { closeWhenStopped, openModel, recipeNameOf } from "./models.js";
+import { INTERRUPTED } from "./interrupt.js";
+import { closeWhenStopped, openModel } from "./models.js";
 import { ownCommand, shellWord } from "./own-command.js";
 import { showTeaching, teachResult, teachTable } from "./teach-display.js";
+import { type Prepared, prepareTeaching, type TeachRunOptions } from "./teach-prepare.js";
 import { publisher } from "./teach-publish.js";
-import { gatherTeachSettings } from "./teach-sources.js";
 import { teachingModels } from "./teaching-models.js";
-
-export interface TeachRunOptions {
-  /** Settings given as flags. */
-  readonly flags: Readonly<Record<string, unknown>>;
-  readonly config?: string;
-  readonly resume?: string;
-  readonly home?: string;
-  readonly json: boolean;
-  readonly verbose: boolean;
-}
 
 /** Teaches and prints; resolves to the exit code. */
 export async function runTeach(options: TeachRunOptions): Promise<number> {
-  let kept: RunDirectory | undefined;
-  const code = await runInFrame(
-    { ...options, stopping: "stopping … (Ctrl-C again ends it at once)" },
-    async (frame) => {
-      const prepared = await prepare(options, frame);
-      kept = prepared.directory;
-      await teachThrough(prepared, frame);
-      kept = undefined;
-      frame.display.end();
-      await printResult(prepared, options.json);
-      return 0;
-    },
-  );
-  if (kept !== undefined) process.stderr.write(howToGoOn(kept));
+  let begun: Prepared | undefined;
+  const stopping = "stopping … (Ctrl-C again ends it at once)";
+  const code = await runInFrame({ ...options, stopping }, async (frame) => {
+    const prepared = await prepareTeaching(options, frame.signal);
+    begun = prepared;
+    await teachThrough(prepared, frame);
+    begun = undefined;
+    frame.display.end();
+    await printResult(prepared, options.json);
+    return 0;
+  });
+  if (begun !== undefined) await sayWhatIsKept(begun, code === INTERRUPTED);
   return code;
+}
+
+/** A run that failed before it made anything leaves nothing; one that was stopped is kept whatever it has. */
+async function sayWhatIsKept({ directory, isNew, teachConfig }: Prepared, interrupted: boolean): Promise<void> {
+  const isOurs = isNew && teachConfig.run.output_dir === undefined;
+  if (isOurs && !interrupted && (await discardIfEmpty(directory.path))) return;
+  process.stderr.write(howToGoOn(directory));
 }
 
 function howToGoOn({ path }: RunDirectory): string {
@@ -70,62 +59,6 @@ function howToGoOn({ path }: RunDirectory): string {
     `  look     ${ownCommand()} runs show ${shellWord(path)}`,
     "",
   ].join("\n");
-}
-
-interface Prepared {
-  readonly config: Config;
-  readonly settings: Readonly<Record<string, unknown>>;
-  readonly teachConfig: TeachConfig;
-  readonly directory: RunDirectory;
-  readonly corpus: ActiveCorpus;
-}
-
-/** Everything that can be wrong with the settings is found here, before a model is opened or a directory made. */
-async function prepare(options: TeachRunOptions, frame: CommandFrame): Promise<Prepared> {
-  const environment = readConfig();
-  const home = options.home === undefined ? environment.home : resolve(options.home);
-  const resumed = options.resume === undefined ? undefined : await openRunDirectory(runPath(home, options.resume));
-  if (resumed !== undefined && resumed.kind !== "teach")
-    throw new Error(`${resumed.path} is a run of ${resumed.kind}, which teach cannot go on with`);
-  const { settings, source } = await gatherTeachSettings({
-    flags: options.flags,
-    ...(options.config !== undefined && { file: options.config }),
-    ...(resumed && { kept: resumed.request }),
-    defaults: (model, corpus = BUILT_IN_WORLD) => teachSettings(recipeNameOf(model), corpus === BUILT_IN_WORLD),
-    environment,
-  });
-  const teachConfig = parseTeachConfig(settings, source);
-  const { run } = teachConfig;
-  const config: Config = {
-    ...environment,
-    home,
-    model: run.model ?? environment.model,
-    offline: run.offline ?? environment.offline,
-    ...(run.teacher !== undefined && { teacher: run.teacher }),
-    ...(run.teacher_base_url !== undefined && { teacherBaseUrl: run.teacher_base_url }),
-    ...(run.threads !== undefined && { threads: run.threads }),
-  };
-  if (config.offline && run.push_to_hub !== undefined)
-    throw new Error("offline and push_to_hub exclude each other: leave one of them out");
-  const corpus = await corpusOf(run.corpus ?? BUILT_IN_WORLD, frame.signal);
-  if (run.push_to_hub !== undefined)
-    await ensureHubRepo({ ...config.hub, repo: run.push_to_hub, signal: frame.signal });
-  const directory = resumed ?? (await newDirectory(home, run.output_dir, settings));
-  return { config, settings, teachConfig, directory, corpus };
-}
-
-/** A collection of its own for exactly these documents: a seed then gives the same pairs whatever else was ingested. */
-async function corpusOf(path: string, signal: AbortSignal): Promise<ActiveCorpus> {
-  if (path === BUILT_IN_WORLD) return { kind: "world", path };
-  return { kind: "folder", path, collection: snapshotName(await readDocuments(path, { signal })) };
-}
-
-async function newDirectory(
-  home: string,
-  output: string | undefined,
-  settings: Readonly<Record<string, unknown>>,
-): Promise<RunDirectory> {
-  return createRunDirectory(home, { kind: "teach", request: settings, ...(output !== undefined && { at: output }) });
 }
 
 async function teachThrough(prepared: Prepared, frame: CommandFrame): Promise<void> {
@@ -154,7 +87,7 @@ async function teachThrough(prepared: Prepared, frame: CommandFrame): Promise<vo
   });
   onEnd(() => student.policy.close());
   onEnd(closeWhenStopped(student.policy, signal));
-  if (run.adapter !== undefined) await student.policy.loadAdapter(resolve(run.adapter));
+  if (run.adapter !== undefined) await student.policy.loadAdapter(run.adapter);
   const models = teachingModels(config, {
     world: context.world,
     student: async () => student,
@@ -162,9 +95,10 @@ async function teachThrough(prepared: Prepared, frame: CommandFrame): Promise<vo
     onNotice: (sentence) => display.line(sentence),
   });
   onEnd(() => models.close());
-  const judge = await judgeFor(run.judge ?? config.judge ?? (world === undefined ? LEXICAL : undefined), config, frame);
   const plan = planFor(teachConfig, student.policy, world);
-  const replay = world === undefined ? await passageReplay(student, store) : replayOf(student, world);
+  const judge = await judgeFor(plan, { run, config, isWorld: world !== undefined }, frame);
+  const longest = Math.max(...plan.phases.map(({ maxLength }) => maxLength));
+  const replay = world === undefined ? await passageReplay(student, store, longest) : replayOf(student, world);
   const library = trainable.kind === "lora" ? "peft" : "transformers";
   const trained = join(directory.path, library === "peft" ? "adapter" : "model");
   const calls = createAgentCalls({
@@ -201,12 +135,17 @@ function planFor(config: TeachConfig, { info }: Policy, world: MaterialsWorld | 
   return teachPlan(config, { parameters: info.parameters, ...(questions && { evaluationQuestions: questions }) });
 }
 
+/** The lexical one where a phase needs one, nothing checks answers and nobody was named: a run works without a key. */
 async function judgeFor(
-  name: string | undefined,
-  config: Config,
+  plan: TeachPlan,
+  { run, config, isWorld }: { readonly run: TeachConfig["run"]; readonly config: Config; readonly isWorld: boolean },
   { display, signal, onEnd }: CommandFrame,
 ): Promise<Judge | undefined> {
+  const isNeeded = plan.phases.some(({ onlyWrong, rejectedRule }) => onlyWrong || rejectedRule === "wrong-first");
+  const named = run.judge ?? config.judge;
+  const name = named ?? (isNeeded && !isWorld ? LEXICAL : undefined);
   if (name === undefined) return undefined;
+  if (named === undefined) display.line("answers are judged by their words (--judge names a model that reads them)");
   const opened = await openJudge(name, config, (sentence) => display.line(sentence), signal);
   onEnd(opened.close);
   return opened.judge;

@@ -69,10 +69,19 @@ const stripped = (phase: unknown, over: Settings): unknown =>
 /** A phase takes what suits its loss from the defaults, unless it or the top level says otherwise. */
 function onDefaults(defaults: Settings, given: Settings): Settings {
   const known = (defaults["phases"] as readonly Settings[]).map((phase) => stripped(phase, given) as Settings);
-  const { phases: wanted = known } = given;
+  const { phases: wanted = known, ...rest } = withPhases(given);
   const phases = Array.isArray(wanted) ? wanted.map((phase: unknown) => onKnown(known, phase)) : wanted;
-  return { ...defaults, ...given, phases };
+  return { ...(given["full_finetuning"] === true ? withoutLora(defaults) : defaults), ...rest, phases };
 }
+
+/** A loss alone is a run of one phase. */
+function withPhases(given: Settings): Settings {
+  const { loss_type: loss, ...rest } = given;
+  return loss === undefined || given["phases"] !== undefined ? given : { ...rest, phases: [loss] };
+}
+
+const withoutLora = (settings: Settings): Settings =>
+  Object.fromEntries(Object.entries(settings).filter(([key]) => !key.startsWith("lora_")));
 
 function onKnown(known: readonly Settings[], phase: unknown): unknown {
   const own = typeof phase === "string" ? { loss_type: phase } : phase;

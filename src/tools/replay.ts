@@ -5,15 +5,20 @@ import type { PassageStore, ReplaySupplier, Student } from "../agents/index.js";
 import { createRng } from "../agents/rng.js";
 import { tokenizeText } from "../trainer/index.js";
 
-/** Passages of a corpus as plain texts, for corpora of which nothing else is known. */
+/** Passages of a corpus as plain texts of so many tokens at most, for corpora of which nothing else is known. */
 export async function passageReplay(
-  { tokenizer }: Pick<Student, "tokenizer">,
+  { tokenizer, policy }: Pick<Student, "tokenizer" | "policy">,
   store: Pick<PassageStore, "list">,
+  mostTokens: number,
 ): Promise<ReplaySupplier> {
   const passages = await store.list();
+  const most = Math.min(mostTokens, policy.info.contextLength);
   return (count, seed) => {
     const rng = createRng(seed, "replay-passages");
-    return Array.from({ length: count }, () => tokenizeText(rng.pick(passages).text, tokenizer));
+    return Array.from({ length: count }, () => {
+      const { ids, labels } = tokenizeText(rng.pick(passages).text, tokenizer);
+      return { ids: ids.subarray(0, most), labels: labels.subarray(0, most) };
+    });
   };
 }
 

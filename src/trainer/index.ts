@@ -62,6 +62,7 @@ export {
   type Diagnosis,
   type EvaluationOptions,
   evaluate,
+  isOfLoss,
   type LogEntry,
   longestRow,
   optimizerSteps,

@@ -63,11 +63,11 @@ it("removes a run that holds nothing but what every run has, and no other", asyn
   await lockRun(directory);
   for (const name of ["state.json", "question-graph-00.json"]) await writeFile(join(directory, name), "{}\n");
   await writeFile(empty.folder.metricsFile, "");
-  expect(await discardIfEmpty(empty)).toBe(true);
+  expect(await discardIfEmpty(directory)).toBe(true);
   expect(existsSync(directory)).toBe(false);
   const begun = await startRun(home, REQUEST, NOW);
   await writeFile(begun.folder.metricsFile, "{}\n");
-  expect(await discardIfEmpty(begun)).toBe(false);
+  expect(await discardIfEmpty(begun.folder.directory)).toBe(false);
   expect(existsSync(begun.folder.metricsFile)).toBe(true);
 });
 

@@ -9,8 +9,9 @@ import { heldOutPairs, makePairsOfRound } from "./make-pairs.js";
 import { evaluateRound } from "./measure-round.js";
 import { beginRun, endRun, type Run, type TeachContext } from "./run.js";
 import { parseTeachConfig, teachPlan } from "./teach-config.js";
-import type { PhasePlan, TeachPlan } from "./teach-plan.js";
-import { tokensOfRound } from "./tokenize-round.js";
+import { newTokens, type PhasePlan, type TeachPlan } from "./teach-plan.js";
+import { runSchema } from "./teach-settings.js";
+import { tokenizeRound } from "./tokenize-round.js";
 import { trainRound } from "./train-round.js";
 
 /** One row of the reward log: TRL's names, with step, epoch and round. */
@@ -60,9 +61,8 @@ export interface ActiveTrainer {
 /** Throws where the settings are impossible. The phase begins with fresh moments and, where the loss has one, its own reference. */
 export async function createActiveTrainer(options: ActiveTrainerOptions): Promise<ActiveTrainer> {
   const { settings, evaluationQuestions, callbacks = [], ...context } = options;
-  const { phases: _phases, ...rest } = settings;
-  const own = { ...rest, iterations: Number.MAX_SAFE_INTEGER, phases: [{}] };
-  const config = parseTeachConfig(own, "active trainer");
+  refuseIdle(settings);
+  const config = parseTeachConfig({ ...settings, iterations: Number.MAX_SAFE_INTEGER, phases: [{}] }, "active trainer");
   const plan = teachPlan(config, {
     parameters: context.policy.info.parameters,
     ...(evaluationQuestions && { evaluationQuestions }),
@@ -70,8 +70,27 @@ export async function createActiveTrainer(options: ActiveTrainerOptions): Promis
   checkPlan(context, plan);
   const run = await beginRun(context, plan);
   const trainer = new Trainer(run, callbacks);
-  await trainer.begin();
-  return trainer;
+  try {
+    await trainer.begin();
+    return trainer;
+  } catch (error) {
+    await trainer.close();
+    throw error;
+  }
+}
+
+/** Settings of a run that mean something here; the others are the context's, or the caller's own loop decides. */
+const OF_RUN = ["seed", "concurrency", "held_out_pairs", "evaluation_questions", "demo_tokens"];
+/** Settings of a phase that its loop would follow. */
+const OF_LOOP = ["name", "iterations", "generate_each_iteration", "save_steps", "roll_back", "early_stopping_patience"];
+
+function refuseIdle(settings: ActiveTrainerOptions["settings"]): void {
+  const ofRun = Object.keys(runSchema.shape).filter((key) => !OF_RUN.includes(key));
+  const idle = Object.keys(settings).filter((key) => ["phases", ...ofRun, ...OF_LOOP].includes(key));
+  if (idle.length > 0)
+    throw new Error(
+      `active trainer: ${idle.join(", ")} would have no effect: your own loop decides, or what you hand in; leave it out`,
+    );
 }
 
 class Trainer implements ActiveTrainer {
@@ -103,9 +122,15 @@ class Trainer implements ActiveTrainer {
 
   async updateDataset(): Promise<readonly PreferencePair[]> {
     const { run } = this;
+    const { state } = run;
     run.made.clear();
-    run.state = { ...run.state, round: run.state.round + 1 };
-    await this.heard(makePairsOfRound(run, this.place));
+    run.state = { ...state, round: state.round + 1 };
+    try {
+      await this.heard(makePairsOfRound(run, this.place));
+    } catch (error) {
+      run.state = state;
+      throw error;
+    }
     this.dataset = run.made.get(run.state.round) ?? [];
     this.accumulated.push(...this.dataset);
     return this.dataset;
@@ -115,7 +140,7 @@ class Trainer implements ActiveTrainer {
     if (this.dataset.length === 0) await this.updateDataset();
     const { run } = this;
     const { round } = run.state;
-    const { tokens } = await tokensOfRound(run, this.phase, round);
+    const { tokens } = await tokenizeRound(run, this.phase, this.dataset);
     const seed = createRng(run.plan.seed, "train", round, this.trained++).int(2 ** 31);
     const rows: LogRow[] = [];
     for await (const { metrics } of trainRound(run.context, tokens, { ...this.phase, seed })) {
@@ -128,8 +153,9 @@ class Trainer implements ActiveTrainer {
     return rows;
   }
 
-  async sample(prompts: readonly string[], maxNewTokens = this.run.plan.demoTokens): Promise<readonly PromptSample[]> {
+  async sample(prompts: readonly string[], wanted = this.run.plan.demoTokens): Promise<readonly PromptSample[]> {
     const { context, plan } = this.run;
+    const maxNewTokens = newTokens(context, this.phase, wanted);
     const turns = prompts.map((prompt) => ({ prompt: prompt + this.phase.promptSuffix, seed: plan.seed }));
     const { signal } = context;
     const found = await replies(context, turns, { maxNewTokens, temperature: 0, topP: 1, ...(signal && { signal }) });

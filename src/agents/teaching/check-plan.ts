@@ -1,5 +1,4 @@
 /** @file What makes a self-teaching plan impossible, all of it at once. */
-
 import type { TeachContext } from "./run.js";
 import { type PhasePlan, REJECTED_RULES, type TeachPlan } from "./teach-plan.js";
 
@@ -25,7 +24,7 @@ export function checkPlan(context: Omit<TeachContext, "policy" | "tokenizer" | "
   if (problems.length > 0) throw new Error(`self-teaching plan: ${problems.join("; ")}`);
 }
 
-function duplicateNames(phases: readonly PhasePlan[]): string[] {
+export function duplicateNames(phases: readonly { readonly name: string }[]): string[] {
   const names = phases.map(({ name }) => name);
   const twice = [...new Set(names.filter((name, i) => names.indexOf(name) !== i))];
   return twice.map((name) => `phases: expected a name of its own for each, found "${name}" twice`);

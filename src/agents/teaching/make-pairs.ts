@@ -8,7 +8,7 @@ import { type MadePair, makeRoundPairs, normalizedQuestion, type RoundPlan } fro
 import { type Run, stepOfWeights } from "./run.js";
 import { readHeldOutPairs, writeHeldOutPairs } from "./run-journal.js";
 import { checkerJudge, referenceJudge } from "./sample-judges.js";
-import { type PhasePlan, pairsOf } from "./teach-plan.js";
+import { newTokens, type PhasePlan, pairsOf } from "./teach-plan.js";
 import { tokenizeRound } from "./tokenize-round.js";
 
 /** Pairs made before the first round, by the first phase's rules but of any answers: right ones are a fair test too. */
@@ -66,8 +66,9 @@ async function* makePairs(run: Run, phase: PhasePlan, round: number): AsyncGener
   for (const pair of texts) yield { kind: "pair", round, pair };
 }
 
-function roundPlan({ plan }: Run, phase: PhasePlan, round: number): RoundPlan {
-  return { ...phase, phase: phase.name, round, seed: plan.seed, concurrency: plan.concurrency };
+function roundPlan({ plan, context }: Run, phase: PhasePlan, round: number): RoundPlan {
+  const sampling = { ...phase.sampling, maxNewTokens: newTokens(context, phase, phase.sampling.maxNewTokens) };
+  return { ...phase, sampling, phase: phase.name, round, seed: plan.seed, concurrency: plan.concurrency };
 }
 
 async function* madeBy(

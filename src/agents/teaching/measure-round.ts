@@ -6,17 +6,18 @@ import { withReports } from "../report-progress.js";
 import { replies } from "../student.js";
 import type { EvaluationResult, TeachEvent } from "./events.js";
 import type { Run } from "./run.js";
-import type { PhasePlan } from "./teach-plan.js";
+import { newTokens, type PhasePlan } from "./teach-plan.js";
 import { tokenizeRound } from "./tokenize-round.js";
 
 /** Greedy replies to the demo prompts, told and journalled. */
 export async function* sampleDemoPrompts(run: Run, round: number, phase: PhasePlan): AsyncGenerator<TeachEvent> {
   const { context, plan, journal } = run;
-  const { demoPrompts, demoTokens: maxNewTokens } = plan;
+  const { demoPrompts, demoTokens } = plan;
   if (demoPrompts.length === 0) return;
   yield { kind: "stage", stage: "samples", round, phase: phase.name, total: demoPrompts.length };
   const turns = demoPrompts.map((prompt) => ({ prompt: prompt + phase.promptSuffix, seed: plan.seed }));
   const { signal } = context;
+  const maxNewTokens = newTokens(context, phase, demoTokens);
   const found = await replies(context, turns, { maxNewTokens, temperature: 0, topP: 1, ...(signal && { signal }) });
   const samples = found.map(({ text: reply }, i) => ({ prompt: demoPrompts[i] as string, reply }));
   await journal.samples(samples.map((sample) => ({ round, ...sample })));
@@ -55,7 +56,7 @@ async function* evaluateSplit(
   return yield* withReports<TeachEvent, EvaluationResult>((report) =>
     evaluateQuestions(context, environment, questions, {
       suffix: phase.promptSuffix,
-      maxNewTokens: plan.evaluationMaxNewTokens,
+      maxNewTokens: newTokens(context, phase, plan.evaluationMaxNewTokens),
       onProgress: (done, total) => report({ kind: "progress", done, total, note: split }),
       ...(context.signal && { signal: context.signal }),
     }),

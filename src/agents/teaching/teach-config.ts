@@ -1,14 +1,27 @@
 /** @file Teach settings to a plan: defaults of the paper, rates that scale with the model, and all problems at once. */
 import {
+  isOfLoss,
+  type LossName,
   PROMPT_SUFFIX,
   parseTrainConfig,
+  type SettingName,
   stepOptionsOf,
   type TrainableSpec,
   type TrainConfig,
 } from "../../trainer/index.js";
 import type { EnvironmentQuestion } from "../environments/environment.js";
+import { duplicateNames } from "./check-plan.js";
 import type { PhasePlan, TeachPlan } from "./teach-plan.js";
-import { type PhaseSettings, type RunSettings, readTeachSettings, type TeachSettings } from "./teach-settings.js";
+import {
+  type PhaseSettings,
+  type RunSettings,
+  readTeachSettings,
+  runSchema,
+  type TeachSettings,
+} from "./teach-settings.js";
+
+/** Of a phase that names none. */
+const FIRST_LOSS = "orpo";
 
 export interface TeachConfig {
   readonly run: RunSettings;
@@ -19,14 +32,15 @@ export interface TeachConfig {
 /** Reads a config as it stands in a file. Throws one error that names every problem. */
 export function parseTeachConfig(input: unknown, source = "teach config"): TeachConfig {
   const { settings, problems } = readTeachSettings(input);
-  const all = [...problems];
-  const named = withNames(settings.phases);
+  const { shared } = settings;
+  const named = withNames(settings.phases.map((own) => ({ ...inherited(shared, own), ...own })));
+  const all = [...problems, ...duplicateNames(named), ...idleEverywhere(settings)];
   const configs = named.map((phase, i) => {
     try {
       return trainConfigOf(settings.run, phase);
     } catch (error) {
       const [, ...lines] = (error as Error).message.split("\n  - ");
-      all.push(...lines.map((line) => `phases[${i}].${line}`));
+      all.push(...lines.map((line) => (isOfRun(line) ? line : `phases[${i}].${line}`)));
       return undefined;
     }
   });
@@ -39,25 +53,53 @@ export function parseTeachConfig(input: unknown, source = "teach config"): Teach
   return { run: settings.run, phases: named, trainable: (configs[0] as TrainConfig).trainable };
 }
 
-/** Rejected replies by the teacher have no use for settings of the student's samples. */
+const isOfRun = (problem: string): boolean => Object.hasOwn(runSchema.shape, problem.split(":")[0] ?? "");
+
+/** Rejected replies by the teacher have no use for these. */
+const OF_STUDENT = ["student_samples", "rejected_rule", "think_for_rejected", "temperature", "top_p"] as const;
+
 function phaseProblems(phase: PhaseSettings): string[] {
   if (phase.get_rejected_from_trained_model !== false) return [];
-  // What stands at the top level for other phases, such as the temperature, may stand here too.
-  const idle = ["student_samples", "rejected_rule"] as const;
-  return idle
-    .filter((key) => phase[key] !== undefined)
-    .map((key) => `${key}: has no effect, the rejected reply is the teacher's; leave it out`);
+  return OF_STUDENT.filter((key) => phase[key] !== undefined).map(
+    (key) => `${key}: has no effect, the rejected reply is the teacher's; leave it out`,
+  );
+}
+
+const lossOf = (phase: PhaseSettings): LossName => phase.loss_type ?? FIRST_LOSS;
+
+/** What a phase takes from the top level: whatever means something to it. */
+function inherited(shared: PhaseSettings, own: PhaseSettings): PhaseSettings {
+  const { get_rejected_from_trained_model: fromStudent = true } = { ...shared, ...own };
+  const loss = lossOf({ ...shared, ...own });
+  const others = [...OF_STUDENT, "only_include_wrong_answers"] as const;
+  return Object.fromEntries(
+    Object.entries(shared).filter(
+      ([key]) => isOfLoss(key as SettingName, loss) && (fromStudent || !others.some((other) => other === key)),
+    ),
+  );
+}
+
+/** Settings of losses that no phase has, and a loss where every phase has its own. */
+function idleEverywhere({ shared, phases }: TeachSettings): string[] {
+  if (phases.length === 0) return [];
+  const keys = Object.keys(shared) as SettingName[];
+  const idle = keys.filter((key) => phases.every((own) => !isOfLoss(key, lossOf({ ...shared, ...own }))));
+  const hidden = shared.loss_type !== undefined && phases.every((own) => own.loss_type !== undefined);
+  return [
+    ...idle.map((key) => `${key}: has no effect, no phase has a loss with it; leave it out`),
+    ...(hidden ? ["loss_type: has no effect, every phase has its own; leave it out, or change phases"] : []),
+  ];
 }
 
 /** A phase is called by its loss; the second of one loss has a number. */
-function withNames(phases: TeachSettings["phases"]): readonly PhaseSettings[] {
-  const used = new Map<string, number>();
+function withNames(phases: readonly PhaseSettings[]): readonly (PhaseSettings & { readonly name: string })[] {
+  const taken = new Set(phases.map(({ name }) => name));
   return phases.map((phase) => {
-    if (phase.name !== undefined) return phase;
-    const loss = phase.loss_type ?? "orpo";
-    const count = (used.get(loss) ?? 0) + 1;
-    used.set(loss, count);
-    return { ...phase, name: count === 1 ? loss : `${loss}-${count}` };
+    const loss = lossOf(phase);
+    let name = phase.name ?? loss;
+    for (let i = 2; phase.name === undefined && taken.has(name); i++) name = `${loss}-${i}`;
+    taken.add(name);
+    return { ...phase, name };
   });
 }
 
@@ -96,7 +138,7 @@ function trainConfigOf(run: RunSettings, phase: PhaseSettings): TrainConfig {
   const { seed, full_finetuning, lora_r, lora_alpha, lora_dropout, target_modules, use_rslora } = run;
   const model = { seed, full_finetuning, lora_r, lora_alpha, lora_dropout, target_modules, use_rslora };
   const input = {
-    loss_type: "orpo",
+    loss_type: FIRST_LOSS,
     ...own,
     ...without(model, []),
     model: "unused",

@@ -1,7 +1,7 @@
 /** @file What a self-teaching run does: its phases, and in each of them how pairs are made, trained on and kept in check. */
 import type { LossName, ReplyMask, SectionMarkers, StepOptions } from "../../trainer/index.js";
 import type { EnvironmentQuestion } from "../environments/environment.js";
-import type { Sampling } from "../student.js";
+import type { Sampling, Student } from "../student.js";
 
 /** Which of a question's samples becomes the rejected reply. */
 export const REJECTED_RULES = ["first", "wrong-first", "most-similar", "least-similar"] as const;
@@ -124,3 +124,13 @@ export function placeOf(
 /** Pairs that a round asks for. */
 export const pairsOf = ({ topics, questionsForEach }: Pick<PairPlan, "topics" | "questionsForEach">): number =>
   typeof topics === "number" ? topics : topics.length * questionsForEach;
+
+/** So many new tokens, or as many as the model's context has room for behind a prompt of the phase. */
+export function newTokens(
+  { policy }: Pick<Student, "policy">,
+  { maxPromptLength }: Pick<PhasePlan, "maxPromptLength">,
+  wanted: number,
+): number {
+  const { contextLength } = policy.info;
+  return Math.min(wanted, contextLength - Math.min(maxPromptLength, Math.floor(contextLength / 2)));
+}

@@ -25,6 +25,12 @@ const text = () =>
     .min(1, { error: refusal("text") });
 const texts = (expected: string) => z.array(text(), { error: refusal(expected) }).min(1, { error: refusal(expected) });
 
+/** A numeral in a list is a number of examples gone astray, such as the 0 of `--topics 0`. */
+const topics = () =>
+  texts("a list of topics").refine((list) => list.every((topic) => !/^[-+.\d]+$/.test(topic)), {
+    error: refusal("topics in words, or a number of examples alone"),
+  });
+
 /** Settings of the trainer that a phase may set, under the trainer's own names and rules. */
 const OF_TRAINER = [
   "loss_type",
@@ -75,7 +81,7 @@ export const phaseSchema = z.object({
   ...pick(OF_TRAINER),
   name: text(),
   iterations: whole(1),
-  topics: z.union([whole(1), texts("a list of topics")], {
+  topics: z.union([whole(1), topics()], {
     error: refusal("a number of examples or a list of topics"),
   }),
   n_questions_for_each: whole(1),
@@ -129,7 +135,9 @@ export const teachSchemas: Readonly<Record<TeachSettingName, z.ZodType>> = { ...
 
 export interface TeachSettings {
   readonly run: RunSettings;
-  /** Each with the defaults of the top level filled in. */
+  /** Of the top level, for every phase that does not set its own. */
+  readonly shared: PhaseSettings;
+  /** What each sets itself. */
   readonly phases: readonly PhaseSettings[];
 }
 
@@ -147,15 +155,20 @@ const isRecord = (value: unknown): value is Found =>
 /** Reads every key on its own and names all problems; a key set to null counts as absent. */
 export function readTeachSettings(input: unknown): { readonly settings: TeachSettings; readonly problems: string[] } {
   if (!isRecord(input))
-    return { settings: { run: {}, phases: [] }, problems: [`expected an object of settings, found ${found(input)}`] };
-  const { phases = DEFAULT_PHASES, ...top } = input;
+    return {
+      settings: { run: {}, shared: {}, phases: [] },
+      problems: [`expected an object of settings, found ${found(input)}`],
+    };
+  // A loss alone is a run of one phase.
+  const { phases = input["loss_type"] === undefined ? DEFAULT_PHASES : [{}], ...top } = input;
   const problems: string[] = [];
   const known = readKeys(top, teachSchemas, "", problems);
   const of = (keys: object): Found => Object.fromEntries(Object.entries(known).filter(([key]) => key in keys));
   return {
     settings: {
       run: of(runSchema.shape) as RunSettings,
-      phases: readPhases(phases, of(phaseSchema.shape), problems) as PhaseSettings[],
+      shared: of(phaseSchema.shape) as PhaseSettings,
+      phases: readPhases(phases, problems) as PhaseSettings[],
     },
     problems,
   };
@@ -165,16 +178,16 @@ export function readTeachSettings(input: unknown): { readonly settings: TeachSet
 const DEFAULT_PHASES = ["orpo", "exo_pair"] as const;
 
 /** A phase may be the bare name of its loss. */
-function readPhases(input: unknown, defaults: Found, problems: string[]): Found[] {
+function readPhases(input: unknown, problems: string[]): Found[] {
   if (!Array.isArray(input) || input.length === 0) {
     problems.push(`phases: expected a list of losses or of phases, found ${found(input)}`);
     return [];
   }
   return input.map((each: unknown, i) => {
     const own = typeof each === "string" ? { loss_type: each } : each;
-    if (isRecord(own)) return { ...defaults, ...readKeys(own, phaseSchema.shape, `phases[${i}].`, problems) };
+    if (isRecord(own)) return readKeys(own, phaseSchema.shape, `phases[${i}].`, problems);
     problems.push(`phases[${i}]: expected the name of a loss or an object of settings, found ${found(each)}`);
-    return { ...defaults };
+    return {};
   });
 }
 
@@ -187,7 +200,9 @@ function readKeys(
   const settings: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(input)) {
     const schema = Object.hasOwn(schemas, key) ? schemas[key] : undefined;
-    if (schema === undefined) {
+    if (schema === undefined && Object.hasOwn(runSchema.shape, key)) {
+      problems.push(`${prefix}${key}: holds for the whole run; give it beside phases, not in one`);
+    } else if (schema === undefined) {
       const guess = nearest(key.replaceAll("-", "_"), Object.keys(schemas));
       problems.push(`unknown key "${prefix}${key}"${guess === undefined ? "" : `: did you mean "${guess}"?`}`);
     } else if (value !== null && value !== undefined) {

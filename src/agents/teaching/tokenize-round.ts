@@ -11,7 +11,7 @@ export interface RoundTokens {
   readonly dropped: readonly { readonly topic: string; readonly reason: string }[];
 }
 
-/** Tokens as the phase wants them. */
+/** Tokens as the phase wants them, and as the model can hold them. */
 export async function tokenizeRound(
   { context }: Pick<Run, "context">,
   phase: PhasePlan,
@@ -23,8 +23,11 @@ export async function tokenizeRound(
       throw new Error(`process: expected tokens for each of ${pairs.length} pairs, found ${tokens.length}`);
     return { tokens, texts: pairs, dropped: [] };
   }
-  const { tokenizer, template } = context;
-  const { maxPromptLength, maxLength, mask, includeThinkingTokenInLabels, markers } = phase;
+  const { tokenizer, template, policy } = context;
+  const { mask, includeThinkingTokenInLabels, markers } = phase;
+  // What the model cannot hold is left out and counted, as what the plan does not want.
+  const maxLength = Math.min(phase.maxLength, policy.info.contextLength);
+  const maxPromptLength = Math.min(phase.maxPromptLength, maxLength - 1);
   const options = { tokenizer, template, maxPromptLength, maxLength, mask, includeThinkingTokenInLabels, markers };
   const { pairs: tokens, indices, drops } = tokenizePairs(pairs, options);
   return {

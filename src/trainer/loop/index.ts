@@ -11,6 +11,7 @@ export {
   type ScorePreferencesOptions,
   scorePreferences,
 } from "./score-preferences.js";
+export { isOfLoss } from "./setting-problems.js";
 export { readTrainingTexts, type TrainingTexts, tokenizeData, train } from "./train.js";
 export { parseTrainConfig, policyOptionsOf, stepOptionsOf, type TrainConfig } from "./train-config.js";
 export type { Diagnosis, LogEntry, TrainEvent, TrainResult } from "./train-events.js";

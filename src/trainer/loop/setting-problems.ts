@@ -1,5 +1,6 @@
 /** @file Settings that are missing, contradict each other, or would have no effect. */
 import { lossOptionsProblems, preferenceRules } from "../losses/index.js";
+import type { LossName } from "../run/policy.js";
 import type { SettingName, TrainSettings } from "./train-settings.js";
 
 const REQUIRED = ["model", "output_dir", "loss_type"] as const;
@@ -22,6 +23,16 @@ export function settingProblems(s: TrainSettings, input: unknown): string[] {
 /** Names the keys of `keys` that are set although they would have no effect. */
 function idle(s: TrainSettings, keys: readonly SettingName[], reason: string): string[] {
   return keys.filter((key) => s[key] !== undefined).map((key) => `${key}: has no effect, ${reason}; leave it out`);
+}
+
+/** Whether a setting means anything to a loss; what holds for phases of several losses passes those over that do not have it. */
+export function isOfLoss(name: SettingName, loss: LossName): boolean {
+  const rule = loss === "sft" || loss === "orpo" ? undefined : preferenceRules[loss];
+  if (name === "beta") return loss !== "sft";
+  if (name === "simpo_gamma") return loss === "simpo";
+  if (name === "label_smoothing") return rule?.smoothed === true;
+  if (name === "reference") return rule?.reference === true;
+  return name !== "nll_over" || rule === undefined;
 }
 
 function lossProblems(s: TrainSettings): string[] {

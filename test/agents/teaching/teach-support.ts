@@ -8,6 +8,8 @@ import type { PairSource, TeachContext } from "../../../src/agents/teaching/run.
 import { teach } from "../../../src/agents/teaching/teach.js";
 import { parseTeachConfig, teachPlan } from "../../../src/agents/teaching/teach-config.js";
 import { pairsOf, type TeachPlan } from "../../../src/agents/teaching/teach-plan.js";
+import type { PairScore } from "../../../src/trainer/run/policy.js";
+import type { TokenizedPair } from "../../../src/trainer/text/types.js";
 import { fakePolicy } from "../../support/fake-policy.js";
 import { type ScriptedStudent, scriptedStudent } from "../scripted-student.js";
 
@@ -47,6 +49,16 @@ export function learningStudent(reply: (prompt: string, seed: number, theta: rea
   return { ...scripted, policy: { ...policy, generate: scripted.policy.generate }, learned: policy };
 }
 
+/** What the fake policy says of a pair where its weights are these: its formula, once more. */
+export function scoreAt([a = 0, b = 0]: readonly number[], { chosen, rejected }: TokenizedPair): PairScore {
+  const score = ({ ids, labels }: TokenizedPair["chosen"]) => {
+    const mass = ids.reduce((sum, id, i) => sum + id * (0.5 + (labels[i] ?? 0)), 0);
+    const count = labels.reduce((x, y) => x + y, 0);
+    return { sum: -count * (1 + 0.1 * Math.sin(mass * a + b)), count };
+  };
+  return { chosen: score(chosen), rejected: score(rejected) };
+}
+
 /** Every file below a directory by its path, as text; times and the lock differ from run to run. */
 export async function filesOf(directory: string): Promise<Readonly<Record<string, string>>> {
   const entries = await readdir(directory, { withFileTypes: true, recursive: true });
@@ -84,7 +96,9 @@ export const quickPairs: PairSource = async function* (context, plan, taken) {
       prompts: "0",
       seed: plan.seed + i,
     };
-    const [outcome] = await completePairs(context, [draft], { ...plan.sampling, samples: plan.samples });
+    const { samples } = plan;
+    const { signal } = context;
+    const [outcome] = await completePairs(context, [draft], { ...plan.sampling, samples, ...(signal && { signal }) });
     if (outcome?.kind === "failure") yield { ...outcome, round: plan.round };
     if (outcome?.kind === "pair") {
       const provenance = { ...outcome.pair.provenance, phase: plan.phase, round: plan.round };
