@@ -209,7 +209,13 @@ export {
 export { type LockHolder, lockRun, type ReleaseRun } from "./teaching/run-lock.js";
 export { type ListedRun, listRuns, type RunSummary, runSummary } from "./teaching/run-summary.js";
 export { type TeachSummary, teach } from "./teaching/teach.js";
-export { parseTeachConfig, scaledRate, type TeachConfig, teachPlan } from "./teaching/teach-config.js";
+export {
+  parseTeachConfig,
+  STUDENT_SETTINGS,
+  scaledRate,
+  type TeachConfig,
+  teachPlan,
+} from "./teaching/teach-config.js";
 export {
   type PhasePlan,
   pairsOf,

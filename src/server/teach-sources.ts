@@ -1,5 +1,6 @@
 /** @file Where the settings of a self-teaching run come from: defaults for the model, a config file or the run to go on with, and flags over all. */
 import { readFile } from "node:fs/promises";
+import { STUDENT_SETTINGS } from "../agents/index.js";
 import type { Config } from "./config.js";
 
 type Settings = Readonly<Record<string, unknown>>;
@@ -68,7 +69,8 @@ const stripped = (phase: unknown, over: Settings): unknown =>
 
 /** A phase takes what suits its loss from the defaults, unless it or the top level says otherwise. */
 function onDefaults(defaults: Settings, given: Settings): Settings {
-  const known = (defaults["phases"] as readonly Settings[]).map((phase) => stripped(phase, given) as Settings);
+  const suited = (phase: Settings): Settings => (fromTeacher(given) ? withoutStudent(phase) : phase);
+  const known = (defaults["phases"] as readonly Settings[]).map((phase) => suited(stripped(phase, given) as Settings));
   const { phases: wanted = known, ...rest } = withPhases(given);
   const phases = Array.isArray(wanted) ? wanted.map((phase: unknown) => onKnown(known, phase)) : wanted;
   return { ...(given["full_finetuning"] === true ? withoutLora(defaults) : defaults), ...rest, phases };
@@ -86,5 +88,11 @@ const withoutLora = (settings: Settings): Settings =>
 function onKnown(known: readonly Settings[], phase: unknown): unknown {
   const own = typeof phase === "string" ? { loss_type: phase } : phase;
   if (!isSettings(own)) return phase;
-  return { ...known.find(({ loss_type }) => loss_type === (own["loss_type"] ?? "orpo")), ...own };
+  const found = known.find(({ loss_type }) => loss_type === (own["loss_type"] ?? "orpo")) ?? {};
+  return { ...(fromTeacher(own) ? withoutStudent(found) : found), ...own };
 }
+
+const fromTeacher = (settings: Settings): boolean => settings["get_rejected_from_trained_model"] === false;
+
+const withoutStudent = (settings: Settings): Settings =>
+  Object.fromEntries(Object.entries(settings).filter(([key]) => !STUDENT_SETTINGS.includes(key)));

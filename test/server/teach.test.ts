@@ -10,7 +10,22 @@ import { readAdapterDir } from "../../src/trainer/checkpoint/index.js";
 
 const MAIN = fileURLToPath(new URL("../../dist/server/main.js", import.meta.url));
 const CORPUS = fileURLToPath(new URL("../../examples/corpus", import.meta.url));
-const SHORT = ["--iterations", "1", "--topics", "4", "--n-steps", "3", "--save-steps", "1", "--replay-share", "0"];
+const SHORT = [
+  "--iterations",
+  "1",
+  "--topics",
+  "4",
+  "--n-steps",
+  "3",
+  "--save-steps",
+  "1",
+  "--replay-share",
+  "0",
+  "--held-out-pairs",
+  "0",
+  "--roll-back",
+  "false",
+];
 
 let home: string;
 beforeAll(async () => {
@@ -144,6 +159,8 @@ it("a config file has phases with settings of their own; a run that came to noth
     file,
     JSON.stringify({
       corpus: CORPUS,
+      held_out_pairs: 0,
+      roll_back: false,
       phases: [{ loss_type: "orpo", topics: 1, max_length: 20, max_prompt_length: 10 }],
     }),
   );

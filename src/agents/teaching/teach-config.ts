@@ -57,6 +57,8 @@ const isOfRun = (problem: string): boolean => Object.hasOwn(runSchema.shape, pro
 
 /** Rejected replies by the teacher have no use for these. */
 const OF_STUDENT = ["student_samples", "rejected_rule", "think_for_rejected", "temperature", "top_p"] as const;
+/** Settings that mean nothing where the rejected reply is the teacher's. */
+export const STUDENT_SETTINGS: readonly string[] = [...OF_STUDENT, "only_include_wrong_answers"];
 
 function phaseProblems(phase: PhaseSettings): string[] {
   if (phase.get_rejected_from_trained_model !== false) return [];
@@ -71,10 +73,9 @@ const lossOf = (phase: PhaseSettings): LossName => phase.loss_type ?? FIRST_LOSS
 function inherited(shared: PhaseSettings, own: PhaseSettings): PhaseSettings {
   const { get_rejected_from_trained_model: fromStudent = true } = { ...shared, ...own };
   const loss = lossOf({ ...shared, ...own });
-  const others = [...OF_STUDENT, "only_include_wrong_answers"] as const;
   return Object.fromEntries(
     Object.entries(shared).filter(
-      ([key]) => isOfLoss(key as SettingName, loss) && (fromStudent || !others.some((other) => other === key)),
+      ([key]) => isOfLoss(key as SettingName, loss) && (fromStudent || !STUDENT_SETTINGS.includes(key)),
     ),
   );
 }
