@@ -12,6 +12,7 @@ export {
   type ActiveTrainerOptions,
   createActiveTrainer,
   createCritic,
+  createLexicalJudge,
   type Disclosure,
   disclosureOf,
   type EngineCallOptions,
