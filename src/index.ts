@@ -19,6 +19,7 @@ export {
   bestOf,
   createActiveTrainer,
   createCritic,
+  createLexicalJudge,
   createReasoningGraph,
   type Disclosure,
   disclosureOf,

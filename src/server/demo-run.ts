@@ -1,6 +1,5 @@
 /** @file The run directory of a demo: what was asked for, and how to go on. How far it came is the loop's own state. */
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
 import { readdir, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { z } from "zod";
@@ -44,10 +43,10 @@ export function homeOf(directory: string): string | undefined {
   return basename(runs) === "runs" ? dirname(runs) : undefined;
 }
 
-/** There from the beginning, whatever came of the run. */
-const OF_EVERY_RUN = /^(?:run\.json|run\.lock|state\.json|question-graph-\d+\.json)$/;
+/** There whatever came of the run; failures are told as it ends. */
+const OF_EVERY_RUN = /^(?:run\.json|run\.lock|state\.json|question-graph-\d+\.json|failures\.jsonl)$/;
 
-/** Removes a run directory that holds no pair, no failure, no measurement and no checkpoint; says whether it did. */
+/** Removes a run directory that holds no pair, no measurement and no checkpoint; says whether it did. */
 export async function discardIfEmpty(directory: string): Promise<boolean> {
   const others = (await readdir(directory, { withFileTypes: true })).filter(({ name }) => !OF_EVERY_RUN.test(name));
   for (const entry of others) {
@@ -57,6 +56,12 @@ export async function discardIfEmpty(directory: string): Promise<boolean> {
   return true;
 }
 
+const isFilled = (file: string): Promise<boolean> =>
+  stat(file).then(
+    ({ size }) => size > 0,
+    () => false,
+  );
+
 /** What the user can do with a run that came to an early end. */
 export async function howToGoOn(folder: RunFolder, ended: string, command = ownCommand()): Promise<string> {
   const { directory, pairsFile } = folder;
@@ -64,7 +69,7 @@ export async function howToGoOn(folder: RunFolder, ended: string, command = ownC
   return [
     `${ended}; the run is kept.`,
     `  go on          ${command} demo --resume ${shellWord(directory)}`,
-    ...(existsSync(pairsFile) ? [`  pairs so far   ${pairsFile}`] : []),
+    ...((await isFilled(pairsFile)) ? [`  pairs so far   ${pairsFile}`] : []),
     ...(checkpoint === undefined ? [] : [`  checkpoint     ${checkpoint}`]),
   ].join("\n");
 }

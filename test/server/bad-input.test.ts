@@ -91,7 +91,9 @@ it("a corpus of one tiny file: the reason, and no run of nothing is left", { tim
   await mkdir(join(home, "tiny"));
   await writeFile(join(home, "tiny", "a.md"), "Silk is strong.");
   const result = demo(["--corpus", join(home, "tiny"), "--rounds", "1", "--pairs", "2"]);
-  expect(result.stderr).toMatch(/error: round 1: expected up to 2 preference pairs, found none .*Ingest more text/);
+  expect(result.stderr).toMatch(
+    /error: round 1: expected up to 2 preference pairs and at least 1, found 0 .*Ingest more text/,
+  );
   expect(result).toMatchObject({ status: 1, stdout: "" });
   expect(await readdir(join(home, "runs"))).toEqual([]);
 });

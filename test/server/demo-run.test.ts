@@ -61,7 +61,8 @@ it("removes a run that holds nothing but what every run has, and no other", asyn
   const empty = await startRun(home, REQUEST, NOW);
   const { directory } = empty.folder;
   await lockRun(directory);
-  for (const name of ["state.json", "question-graph-00.json"]) await writeFile(join(directory, name), "{}\n");
+  for (const name of ["state.json", "question-graph-00.json", "failures.jsonl"])
+    await writeFile(join(directory, name), "{}\n");
   await writeFile(empty.folder.metricsFile, "");
   expect(await discardIfEmpty(directory)).toBe(true);
   expect(existsSync(directory)).toBe(false);
