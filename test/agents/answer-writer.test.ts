@@ -74,7 +74,11 @@ test("a plain reply in the form that students are trained to write is read as it
 });
 
 describe("an empty retrieval", () => {
-  const emptyStore = async (): Promise<PassageStore> => ({ ...(await smallStore()), query: async () => [] });
+  const emptyStore = async (): Promise<PassageStore> => ({
+    ...(await smallStore()),
+    query: async () => [],
+    search: async () => [],
+  });
 
   test("fails the answer that nothing supports, with its reason, and is counted", async () => {
     const model = fakeModel()

@@ -97,7 +97,7 @@ describe("preflexor eval", { timeout: 200_000 }, () => {
     const [base] = report(...asked, "--against", "base").openQuestions;
     expect(base).toMatchObject({
       thinks: { count: 8 },
-      judged: { judge: "lexical", wins: 8, losses: 0 },
+      judged: { judge: "lexical-judge", wins: 8, losses: 0 },
     });
     expect(base?.judged?.p).toBeCloseTo(2 / 2 ** 8, 12);
     const [model] = report(...asked, "--against", NANO).openQuestions;
