@@ -84,6 +84,7 @@ export async function reproduceReal(options: RealOptions): Promise<unknown> {
       parameters: student.policy.info.parameters,
       seed,
       passages,
+      topics: Number(options.pairs ?? 16),
       pairs,
       steps,
       seconds,
@@ -144,6 +145,8 @@ interface RealResult {
   readonly parameters: number;
   readonly seed: number;
   readonly passages: number;
+  /** Pairs asked for in a round. */
+  readonly topics: number;
   readonly pairs: number;
   readonly steps: number;
   readonly seconds: number;
@@ -164,7 +167,7 @@ async function write(docs: string, result: RealResult): Promise<void> {
   const page = [
     "# Results: a real model",
     "",
-    `Made by \`npm run reproduce -- --real\` in ${Math.round(result.seconds / 60)} minutes on two shared cores: ${result.model} (${(result.parameters / 1e6).toFixed(0)} M parameters, LoRA), ` +
+    `Made by \`npm run reproduce -- --real --rounds ${result.rounds.length - 2} --pairs ${result.topics}\` in ${Math.round(result.seconds / 60)} minutes on two shared cores: ${result.model} (${(result.parameters / 1e6).toFixed(0)} M parameters, LoRA), ` +
       `\`examples/corpus\` (${result.passages} passages), the extractive teacher, seed ${result.seed}: ${result.pairs} pairs, ${result.steps} steps. Raw data: [results/real.json](results/real.json).`,
     "",
     "Held-out pairs were made before the first round and never trained on. Their chosen replies share the teacher's form, so this shows that the form is preferred, not that the model reasons better.",
