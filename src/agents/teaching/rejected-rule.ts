@@ -1,5 +1,5 @@
 /** @file Which of a student's samples is rejected: by right and wrong, or by how near it comes to the chosen answer. */
-import { extractSection, REFLECT, THINKING } from "../../trainer/index.js";
+import { answerAlone } from "../judge.js";
 import { contentWords } from "../support.js";
 import type { RejectedRule } from "./teach-plan.js";
 
@@ -84,12 +84,8 @@ function byRule(
 
 /** Jaccard index of the content words of two answers, sections left out, in [0, 1]. */
 function similarity(answer: string, reply: string): number {
-  const [a, b] = [new Set(contentWords(answer)), new Set(contentWords(answerOf(reply)))];
+  const [a, b] = [new Set(contentWords(answer)), new Set(contentWords(answerAlone(reply)))];
   const shared = [...a].filter((word) => b.has(word)).length;
   const all = a.size + b.size - shared;
   return all === 0 ? 0 : shared / all;
 }
-
-/** What a reply says behind its sections. */
-export const answerOf = (reply: string): string =>
-  extractSection(extractSection(reply, THINKING).after, REFLECT).after.trim();

@@ -1,7 +1,7 @@
 /** @file Who says whether a student's sample is right: an environment's checker, or a judge that reads the chosen answer. */
 import type { Environment } from "../environments/environment.js";
-import type { Judge } from "../judge.js";
-import { answerOf, type SampleJudge } from "./rejected-rule.js";
+import { answerAlone, type Judge } from "../judge.js";
+import type { SampleJudge } from "./rejected-rule.js";
 import { normalizedQuestion } from "./round-pairs.js";
 
 /** Marks chosen and rejected by the checker; both verdicts are kept with the pair. */
@@ -25,7 +25,7 @@ export function referenceJudge(judge: Judge, onlyWrong: boolean): SampleJudge {
   return {
     onlyWrong,
     async judge({ question, answer }, reply, signal) {
-      const said = answerOf(reply);
+      const said = answerAlone(reply);
       const { verdict, reason } =
         said === ""
           ? ({ verdict: "wrong", reason: "the reply has no answer" } as const)

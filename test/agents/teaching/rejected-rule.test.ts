@@ -1,8 +1,8 @@
 /** @file Which sample is rejected: four rules, with and without somebody who knows right from wrong. */
+
 import { describe, expect, test } from "vitest";
-import { type Judge, judgeOn } from "../../../src/agents/judge.js";
+import { answerAlone, type Judge, judgeOn } from "../../../src/agents/judge.js";
 import {
-  answerOf,
   pickRejected,
   RIGHT_ANSWER,
   type SampleJudge,
@@ -28,7 +28,7 @@ const samples = [
 const judge = (onlyWrong: boolean, right = "damage"): SampleJudge => ({
   onlyWrong,
   judge: (_, reply) => {
-    const verdict = reply.includes("?") ? undefined : answerOf(reply).includes(right);
+    const verdict = reply.includes("?") ? undefined : answerAlone(reply).includes(right);
     return { right: verdict, record: { rejected: { ...(verdict !== undefined && { right: verdict }) } } };
   },
 });
