@@ -207,6 +207,17 @@ export {
   runsFolder,
 } from "./teaching/run-directory.js";
 export { type LockHolder, lockRun, type ReleaseRun } from "./teaching/run-lock.js";
+export {
+  type Activity,
+  type ActivityLog,
+  openActivityLog,
+  type Outcome,
+  RUN_STATUSES,
+  type RunStanding,
+  type RunStatus,
+  runStanding,
+  writeOutcome,
+} from "./teaching/run-status.js";
 export { type ListedRun, listRuns, type RunSummary, runSummary } from "./teaching/run-summary.js";
 export { type TeachSummary, teach } from "./teaching/teach.js";
 export {

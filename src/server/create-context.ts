@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { PassageStore, Student } from "../agents/index.js";
 import {
   type ActiveCorpus,
+  createChanges,
   EMPTY_CORPUS,
   readActiveCorpus,
   serialQueue,
@@ -83,6 +84,7 @@ export function createContext(config: Config, onNotice: (text: string) => void =
     student: livingStudent,
     recipe: recipeNameOf(config.model),
     run,
+    changes: createChanges(),
     exclusive,
     close: async () => {
       controller.abort(new Error("the server stops"));

@@ -10,6 +10,7 @@ import { registerTrainIteration } from "./train-iteration.js";
 export { writeWhole } from "../agents/write-whole.js";
 export type { ActiveCorpus } from "./active-corpus.js";
 export { BUILT_IN_WORLD, EMPTY_CORPUS, readActiveCorpus, writeActiveCorpus } from "./active-corpus.js";
+export { type Changes, createChanges } from "./changes.js";
 export type { RunFolder } from "./run-folder.js";
 export { openRunFolder } from "./run-folder.js";
 export { serialQueue } from "./serial.js";

@@ -3,6 +3,7 @@ import type { BaseChatModel } from "@langchain/core/language_models/chat_models"
 import type { Environment, MaterialsWorld } from "../agents/environments/index.js";
 import type { PassageStore, ReasoningContext, SamplingClient, Student } from "../agents/index.js";
 import type { ActiveCorpus } from "./active-corpus.js";
+import type { Changes } from "./changes.js";
 import type { RunFolder } from "./run-folder.js";
 import type { RecipeName } from "./run-settings.js";
 
@@ -36,6 +37,8 @@ export interface ToolContext {
   readonly recipe: RecipeName;
   /** The run that the tools work on; created when it is first asked for. */
   run(): Promise<RunFolder>;
+  /** Tells who listens that a resource has new content. */
+  readonly changes: Changes;
   /** One at a time, in order of asking: for work that changes the model or the run. */
   exclusive<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T>;
 }

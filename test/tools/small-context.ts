@@ -7,6 +7,7 @@ import { createMaterialsWorld } from "../../src/agents/environments/index.js";
 import { createCritic, loadExtractiveTeacher, loadTextCritic, loadWorldTeacher } from "../../src/agents/index.js";
 import {
   type ActiveCorpus,
+  createChanges,
   EMPTY_CORPUS,
   openRunFolder,
   readActiveCorpus,
@@ -64,6 +65,7 @@ export async function smallContext(scripted = thinkingStudent()): Promise<SmallC
     student: async () => scripted,
     recipe: "pretrained",
     run: () => openRunFolder(join(home, "runs", "test")),
+    changes: createChanges(),
     exclusive: serialQueue(),
     stop: () => controller.abort(new Error("the server stops")),
   };
