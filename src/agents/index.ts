@@ -210,8 +210,8 @@ export { type LockHolder, lockRun, type ReleaseRun } from "./teaching/run-lock.j
 export {
   type Activity,
   type ActivityLog,
-  openActivityLog,
   type Outcome,
+  openActivityLog,
   RUN_STATUSES,
   type RunStanding,
   type RunStatus,
