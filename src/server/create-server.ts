@@ -1,6 +1,6 @@
 /** @file A server over a context: the factory that serves either protocol era, over any transport. */
 import { McpServer } from "@modelcontextprotocol/server";
-import { registerTools } from "../tools/index.js";
+import { registerTools, requestStates } from "../tools/index.js";
 import type { ToolContext } from "../tools/tool-context.js";
 import { packageVersion } from "./version.js";
 
@@ -12,7 +12,11 @@ the current run stay on disk, in the directory that the results name.`;
 export function createServer(context: ToolContext): McpServer {
   const server = new McpServer(
     { name: "preflexor", title: "PRefLexOR", version: packageVersion() },
-    { capabilities: { tools: {} }, instructions: INSTRUCTIONS },
+    {
+      capabilities: { tools: { listChanged: false } },
+      instructions: INSTRUCTIONS,
+      requestState: { verify: requestStates.verify },
+    },
   );
   registerTools(server, context);
   return server;

@@ -12,6 +12,7 @@ import {
 } from "@modelcontextprotocol/server";
 import type { SamplingClient, SamplingRequest } from "../agents/index.js";
 import { parkedCall, type Sample } from "./parked-calls.js";
+import { withSignedState } from "./request-state.js";
 import { callSignal, type ToolContext } from "./tool-context.js";
 
 /** A person may have to read and allow the request first. */
@@ -33,7 +34,10 @@ export async function withClient(
       request.mcpReq.requestSampling(params, { timeout: SAMPLING_TIMEOUT_MS, ...(signal && { signal }) });
     return work(clientOf(name, capabilities, sample), callSignal(context, request));
   }
-  return parkedCall(context, request, (sample, signal) => work(clientOf(name, capabilities, sample), signal));
+  const result = await parkedCall(context, request, (sample, signal) =>
+    work(clientOf(name, capabilities, sample), signal),
+  );
+  return withSignedState(result, request);
 }
 
 /** What a request of 2026-07-28 says about its client. */

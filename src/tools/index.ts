@@ -11,6 +11,7 @@ export { writeWhole } from "../agents/write-whole.js";
 export type { ActiveCorpus } from "./active-corpus.js";
 export { BUILT_IN_WORLD, EMPTY_CORPUS, readActiveCorpus, writeActiveCorpus } from "./active-corpus.js";
 export { type Changes, createChanges } from "./changes.js";
+export { requestStates } from "./request-state.js";
 export type { RunFolder } from "./run-folder.js";
 export { openRunFolder } from "./run-folder.js";
 export { serialQueue } from "./serial.js";
