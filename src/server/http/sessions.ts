@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import {
   type AuthInfo,
   isInitializeRequest,
+  isJSONRPCNotification,
   isJSONRPCRequest,
   type McpServer,
   WebStandardStreamableHTTPServerTransport,
@@ -104,6 +105,7 @@ export class Sessions {
       throw error;
     }
     server.server.onerror = onError;
+    endCancelled(transport);
     const onclose = transport.onclose;
     transport.onclose = () => {
       onclose?.();
@@ -155,6 +157,21 @@ export class Sessions {
     if (this.#sessions.delete(session.id)) this.#options.onChange?.("closed", why);
     await session.server.close().catch(this.#options.onError);
   }
+}
+
+/**
+ * Answers a cancelled request, as Python's SDK does. This SDK sends nothing, and the stream that the answer was to come
+ * on would stay open as long as the client; a client that no longer waits passes over what comes.
+ */
+function endCancelled(transport: WebStandardStreamableHTTPServerTransport): void {
+  const { onmessage } = transport;
+  transport.onmessage = (message, extra) => {
+    onmessage?.(message, extra);
+    if (!isJSONRPCNotification(message) || message.method !== "notifications/cancelled") return;
+    const id = message.params?.["requestId"] as string | number;
+    // Fails where there is no such request, or its answer was quicker.
+    transport.send({ jsonrpc: "2.0", id, error: { code: REFUSED, message: "cancelled" } }).catch(() => undefined);
+  };
 }
 
 /** Whether a 2025 request belongs to this leg: it names a session, or asks for one. Others are served on their own. */

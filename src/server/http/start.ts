@@ -2,6 +2,7 @@
 import { type AuthInfo, type McpServer, oauthMetadataResponse } from "@modelcontextprotocol/server";
 import type { ToolContext } from "../../tools/tool-context.js";
 import { createServer } from "../create-server.js";
+import type { CallRecord } from "../observe-calls.js";
 import { isLoopback } from "../openai/guard.js";
 import { type Access, checkAccess, checkPageAccess } from "./access.js";
 import { REFUSED, refusal } from "./answers.js";
@@ -27,6 +28,8 @@ export interface HttpServerOptions {
   readonly limits?: Partial<HttpLimits>;
   /** Registers more on every server that is made. */
   readonly extra?: (server: McpServer) => void;
+  /** Told of every call of a tool that has ended. */
+  readonly onCall?: (record: CallRecord) => void;
   /** Told of refusals and failures. */
   readonly onError?: (error: unknown) => void;
   /** Told of every session that begins or ends, and why. */
@@ -56,14 +59,14 @@ const FAREWELL_MS = 500;
 
 /** Throws where the address cannot be had, or is open to others without a token. */
 export async function startHttpServer(options: HttpServerOptions): Promise<RunningHttpServer> {
-  const { context, host = "127.0.0.1", port = 0, access = {}, extra, onSession } = options;
+  const { context, host = "127.0.0.1", port = 0, access = {}, extra, onCall, onSession } = options;
   if (!isLoopback(host) && access.token === undefined && access.oauth === undefined)
     throw new Error(openToOthers(host));
   const limits = { ...HTTP_LIMITS, ...options.limits };
   const onError = options.onError ?? (() => undefined);
   const endpoint = createMcpEndpoint({
     createServer: () => {
-      const server = createServer(context);
+      const server = createServer(context, { transport: "http", ...(onCall !== undefined && { onCall }) });
       extra?.(server);
       return server;
     },

@@ -68,13 +68,13 @@ export function namedValues({ inputSchema }: ToolListing, texts: readonly string
 export function toolForWish({ tools }: Desk, wish: string): string {
   const wanted = stems(wish);
   const rareness = (stem: string): number => 1 / tools.filter((tool) => stems(allOf(tool)).has(stem)).length;
-  const fit = ({ name, title = "", description = "" }: ToolListing): number =>
+  const likeness = ({ name, title = "", description = "" }: ToolListing): number =>
     [...wanted].reduce((sum, stem) => {
       const weight = stems(name).has(stem) ? 4 : stems(title).has(stem) ? 3 : stems(description).has(stem) ? 1 : 0;
       return weight === 0 ? sum : sum + weight * rareness(stem);
     }, 0);
-  const best = tools.toSorted((a, b) => fit(b) - fit(a))[0];
-  if (best === undefined || fit(best) === 0) throw new Error(`no tool's description has anything of "${wish}"`);
+  const best = tools.toSorted((a, b) => likeness(b) - likeness(a))[0];
+  if (best === undefined || likeness(best) === 0) throw new Error(`no tool's description has anything of "${wish}"`);
   return best.name;
 }
 

@@ -63,7 +63,7 @@ async function openDesk(
   people: People,
   stop = async () => undefined as unknown,
 ): Promise<OpenDesk> {
-  const capabilities: ClientOptions["capabilities"] = {
+  const capabilities: NonNullable<ClientOptions["capabilities"]> = {
     ...(people.user && { elicitation: {} }),
     ...(people.model && { sampling: {} }),
   };
