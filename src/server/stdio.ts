@@ -13,7 +13,9 @@ export async function serve(): Promise<void> {
   const config = readConfigOrExit(log);
   if (config === undefined) return;
   const context = createContext(config, (notice) => log.info(`preflexor: ${notice}`));
-  const handle = serveStdio(() => createServer(context), { onerror: (error) => log.error(error) });
+  const handle = serveStdio(({ era }) => createServer(context, { announce: era === "modern" }), {
+    onerror: (error) => log.error(error),
+  });
   let stopping = false;
   const stop = async (exitCode: number): Promise<void> => {
     if (stopping) return;
