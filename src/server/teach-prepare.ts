@@ -45,7 +45,7 @@ export interface Prepared {
 export async function prepareTeaching(options: TeachRunOptions, signal: AbortSignal): Promise<Prepared> {
   const environment = readConfig();
   const home = options.home === undefined ? environment.home : resolve(options.home);
-  const resumed = options.resume === undefined ? undefined : await openTaught(runPath(home, options.resume));
+  const resumed = await resumedRun({ ...options, home });
   const { settings, source } = await settingsOf(options, resumed, environment);
   const teachConfig = parseTeachConfig(settings, source);
   const { run } = teachConfig;
@@ -57,6 +57,14 @@ export async function prepareTeaching(options: TeachRunOptions, signal: AbortSig
   const at = run.output_dir === undefined ? {} : { at: run.output_dir };
   const directory = resumed ?? (await createRunDirectory(home, { kind: "teach", request: settings, ...at }));
   return { config, teachConfig, directory, isNew: resumed === undefined, corpus };
+}
+
+/** The run to go on with, where one is named; throws where it is none of this kind. */
+export async function resumedRun({
+  resume,
+  home = readConfig().home,
+}: Pick<TeachRunOptions, "resume" | "home">): Promise<RunDirectory | undefined> {
+  return resume === undefined ? undefined : openTaught(runPath(resolve(home), resume));
 }
 
 async function openTaught(path: string): Promise<RunDirectory> {
