@@ -206,7 +206,7 @@ export {
   runPath,
   runsFolder,
 } from "./teaching/run-directory.js";
-export { type LockHolder, lockRun, type ReleaseRun } from "./teaching/run-lock.js";
+export { type LockHolder, lockHolder, lockRun, type ReleaseRun } from "./teaching/run-lock.js";
 export {
   type Activity,
   type ActivityLog,

@@ -41,13 +41,13 @@ export async function runTeach(options: TeachRunOptions): Promise<number> {
       begun = prepared;
       const { path } = prepared.directory;
       const activity = held ?? (await holdRun(path, frame));
-      await withOutcome(path, frame.signal, () => teachThrough(prepared, activity, frame));
+      await withOutcome(path, frame.signal, () => teachThrough({ ...options, ...prepared }, activity, frame));
       return prepared;
     };
-    const prepared = resumed ? await withOutcome(resumed.path, frame.signal, whole) : await whole();
+    const ended = resumed ? await withOutcome(resumed.path, frame.signal, whole) : await whole();
     begun = undefined;
     frame.display.end();
-    await printResult(prepared, options.json);
+    await printResult(ended, options.json);
     return 0;
   });
   if (begun !== undefined) await sayWhatIsKept(begun, code === INTERRUPTED);
@@ -70,7 +70,7 @@ function howToGoOn({ path }: RunDirectory): string {
   ].join("\n");
 }
 
-async function teachThrough(prepared: Prepared, activity: ActivityLog, frame: CommandFrame): Promise<void> {
+async function teachThrough(prepared: Prepared & Pick<TeachRunOptions, "paths" | "limits">, activity: ActivityLog, frame: CommandFrame): Promise<void> {
   const { config, corpus, directory, teachConfig } = prepared;
   const { display, signal, onEnd } = frame;
   display.line(`run directory: ${directory.path}`);
@@ -84,6 +84,8 @@ async function teachThrough(prepared: Prepared, activity: ActivityLog, frame: Co
   await ingestCorpus({ openCorpus, world: context.world, activate: async () => {} }, corpus, {
     signal,
     onProgress: display.progress,
+    problemOf: prepared.paths?.problemOf,
+    limits: prepared.limits,
   });
   const store = await openCorpus(corpus);
   display.phase("open the model", 1);
