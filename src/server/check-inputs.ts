@@ -7,7 +7,11 @@ import { checkTeaching } from "./teaching-models.js";
 
 /** Throws one error with everything that is wrong. `corpus` is undefined for the built-in world. */
 export async function checkInputs(config: Config, corpus: string | undefined, options?: ReadOptions): Promise<void> {
-  const checks = [corpus === undefined ? undefined : readDocuments(corpus, options), checkModel(config), checkTeaching(config)];
+  const checks = [
+    corpus === undefined ? undefined : readDocuments(corpus, options),
+    checkModel(config),
+    checkTeaching(config),
+  ];
   const failures = (await Promise.allSettled(checks)).filter((check) => check.status === "rejected");
   const [first] = failures;
   if (failures.length > 1) throw new Error(failures.map(({ reason }) => messageOf(reason)).join("\n"));

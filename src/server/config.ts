@@ -75,7 +75,9 @@ export function readConfig(
   const roots = take(
     "PREFLEXOR_ROOTS",
     `absolute paths of folders, joined by "${delimiter}", none of them a whole file system`,
-    (text) => rootsOf(text).length > 0 && rootsOf(text).every((path) => isAbsolute(path) && dirname(resolve(path)) !== resolve(path)),
+    (text) =>
+      rootsOf(text).length > 0 &&
+      rootsOf(text).every((path) => isAbsolute(path) && dirname(resolve(path)) !== resolve(path)),
   );
   const corpusMb = take("PREFLEXOR_MAX_CORPUS_MB", "a whole number from 1 to 16384", wholeWithin(16384));
   const maxRuns = take("PREFLEXOR_MAX_RUNS", "a whole number from 1 to 16", wholeWithin(16));
@@ -112,7 +114,9 @@ export const corpusLimitsOf = ({ maxCorpusBytes }: Pick<Config, "maxCorpusBytes"
 /** Values that no log may show: of variables that are called keys, tokens, secrets or passwords. */
 export function secretValues(env: Environment = process.env): string[] {
   const values = Object.entries(env).flatMap(([name, value]) =>
-    /KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL/i.test(name) && value !== undefined && value.length >= LEAST_SECRET ? [value] : [],
+    /KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL/i.test(name) && value !== undefined && value.length >= LEAST_SECRET
+      ? [value]
+      : [],
   );
   return values.sort((a, b) => b.length - a.length);
 }

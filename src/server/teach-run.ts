@@ -70,7 +70,11 @@ function howToGoOn({ path }: RunDirectory): string {
   ].join("\n");
 }
 
-async function teachThrough(prepared: Prepared & Pick<TeachRunOptions, "paths" | "limits">, activity: ActivityLog, frame: CommandFrame): Promise<void> {
+async function teachThrough(
+  prepared: Prepared & Pick<TeachRunOptions, "paths" | "limits">,
+  activity: ActivityLog,
+  frame: CommandFrame,
+): Promise<void> {
   const { config, corpus, directory, teachConfig } = prepared;
   const { display, signal, onEnd } = frame;
   display.line(`run directory: ${directory.path}`);

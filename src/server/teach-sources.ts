@@ -20,7 +20,14 @@ export interface TeachSources {
 }
 
 /** All settings, and what to call their source in errors. */
-export async function gatherTeachSettings({ flags, file, given: inline = {}, kept, defaults, environment }: TeachSources): Promise<{
+export async function gatherTeachSettings({
+  flags,
+  file,
+  given: inline = {},
+  kept,
+  defaults,
+  environment,
+}: TeachSources): Promise<{
   readonly settings: Settings;
   readonly source: string;
 }> {

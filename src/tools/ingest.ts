@@ -1,5 +1,11 @@
 /** @file Documents of a corpus into its store, which becomes the active one; the tool and the demo share it. */
-import { type IngestOptions, type IngestProgress, ingest, ingestDocuments, removeFromCorpus } from "../agents/corpus/index.js";
+import {
+  type IngestOptions,
+  type IngestProgress,
+  ingest,
+  ingestDocuments,
+  removeFromCorpus,
+} from "../agents/corpus/index.js";
 import type { PassageStore } from "../agents/index.js";
 import { type ActiveCorpus, BUILT_IN_WORLD } from "./active-corpus.js";
 import type { ReportProgress } from "./progress.js";

@@ -63,15 +63,26 @@ export function createPathGuard(roots: readonly Root[]): PathGuard {
       }
       return path;
     },
-    write: (text) => confined(text, roots.filter(({ readOnly }) => readOnly !== true), "write"),
+    write: (text) =>
+      confined(
+        text,
+        roots.filter(({ readOnly }) => readOnly !== true),
+        "write",
+      ),
     problemOf,
   };
 }
 
 /** Where nobody configured roots: the server's folder, the user's own files, and what comes with the product. */
-export function defaultRoots(
-  { cwd, userHome = homedir(), platform = process.platform }: { cwd: string; userHome?: string; platform?: NodeJS.Platform },
-): Root[] {
+export function defaultRoots({
+  cwd,
+  userHome = homedir(),
+  platform = process.platform,
+}: {
+  cwd: string;
+  userHome?: string;
+  platform?: NodeJS.Platform;
+}): Root[] {
   const except = platform === "darwin" ? ["Library"] : platform === "win32" ? ["AppData"] : [];
   const home = { path: userHome, except };
   // Some clients start servers in "/", which is no choice of anybody's.

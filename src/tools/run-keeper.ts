@@ -55,6 +55,11 @@ export interface EvaluationRequest {
   readonly seed: number;
 }
 
+export interface EvaluatedNames {
+  readonly model?: string;
+  readonly judge?: string;
+}
+
 export interface ExportRequest {
   readonly format: ExportFormat;
   /** An adapter directory or a checkpoint. */
@@ -77,6 +82,8 @@ export interface RunKeeper {
   working(): Promise<readonly string[]>;
   /** Steps on pairs that a run has: cost of a train-iteration. */
   estimateTraining(work: TrainingWork): Promise<Estimate>;
+  /** The model with its path checked. Throws where it lies outside the roots, or text would go to a judge that the user has not named. */
+  checkEvaluation(asked: EvaluatedNames): Promise<EvaluatedNames>;
   evaluate(request: EvaluationRequest, hooks: WorkHooks): Promise<EvaluationReport>;
   exportTrained(request: ExportRequest, hooks: WorkHooks): Promise<Exported>;
 }

@@ -1,7 +1,7 @@
 /** @file What the tools see of the building: everything is opened when it is first asked for. */
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
-import type { Environment, MaterialsWorld } from "../agents/environments/index.js";
 import type { ReadLimits } from "../agents/corpus/index.js";
+import type { Environment, MaterialsWorld } from "../agents/environments/index.js";
 import type { PassageStore, ReasoningContext, SamplingClient, Student } from "../agents/index.js";
 import type { ActiveCorpus } from "./active-corpus.js";
 import type { Changes } from "./changes.js";

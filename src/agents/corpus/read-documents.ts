@@ -72,7 +72,8 @@ export async function readDocuments(path: string, options: ReadOptions = {}): Pr
 
 async function forbidden({ files }: FoundFiles, { problemOf }: ReadOptions): Promise<string[]> {
   const problems: string[] = [];
-  for (const { path } of problemOf === undefined ? [] : files) {
+  if (problemOf === undefined) return problems;
+  for (const { path } of files) {
     const problem = await problemOf(path);
     if (problem !== undefined) problems.push(problem);
   }

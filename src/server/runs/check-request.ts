@@ -6,7 +6,7 @@ import type { RunDirectory } from "../../agents/index.js";
 import { parseModelSpec } from "../../agents/models/model-spec.js";
 import { BUILT_IN_WORLD } from "../../tools/index.js";
 import type { PathGuard } from "../../tools/roots.js";
-import type { TeachRequest } from "../../tools/run-keeper.js";
+import type { EvaluatedNames, TeachRequest } from "../../tools/run-keeper.js";
 import { parseModelId, resolveModel } from "../../trainer/index.js";
 import { type Config, corpusLimitsOf } from "../config.js";
 import { LEXICAL } from "../eval-judge.js";
@@ -43,8 +43,22 @@ export async function checkRequest(request: TeachRequest, parts: CheckParts): Pr
 /** The same for a run that is there: it may have been started by a user's own command, which is not confined. */
 export async function checkRun({ request }: RunDirectory, parts: CheckParts): Promise<void> {
   const problems = notForTools({ ...request, output_dir: undefined }, parts.config, "the run has ");
-  if (problems.length > 0) throw new Error(`${problems.join("\n")}\nThe user can go on with it: preflexor teach --resume`);
+  if (problems.length > 0)
+    throw new Error(`${problems.join("\n")}\nThe user can go on with it: preflexor teach --resume`);
   await confined({ settings: request, over: {} }, parts.paths);
+}
+
+/** An evaluation's model and judge, under the same rules. */
+export async function checkEvaluation(
+  { model, judge }: EvaluatedNames,
+  { config, paths }: CheckParts,
+): Promise<EvaluatedNames> {
+  const problems = notForTools({ judge }, config);
+  if (problems.length > 0) throw new Error(problems.join("\n"));
+  return {
+    ...(model !== undefined && { model: isPath(model) ? await paths.readFolder(model) : model }),
+    ...(judge !== undefined && { judge }),
+  };
 }
 
 const TEXT_LEAVES =
@@ -54,12 +68,18 @@ const TEXT_LEAVES =
 function notForTools(asked: Settings, config: Config, prefix = ""): string[] {
   const problems: string[] = [];
   if (asked["output_dir"] !== undefined)
-    problems.push(`${prefix}output_dir: runs of this server lie below ${config.home}/runs; leave it out, and call export-adapter afterwards`);
+    problems.push(
+      `${prefix}output_dir: runs of this server lie below ${config.home}/runs; leave it out, and call export-adapter afterwards`,
+    );
   if (asked["push_to_hub"] !== undefined)
-    problems.push(`${prefix}push_to_hub: publishing is the user's own affair (preflexor teach --push-to-hub); leave it out`);
+    problems.push(
+      `${prefix}push_to_hub: publishing is the user's own affair (preflexor teach --push-to-hub); leave it out`,
+    );
   const { teacher, judge, teacher_base_url: baseUrl } = asked;
-  const named = (value: unknown, own: string | undefined): boolean => value === undefined || value === own || staysHere(value);
-  if (!named(teacher, config.teacher)) problems.push(`${prefix}teacher ${String(teacher)}: ${TEXT_LEAVES} PREFLEXOR_TEACHER`);
+  const named = (value: unknown, own: string | undefined): boolean =>
+    value === undefined || value === own || staysHere(value);
+  if (!named(teacher, config.teacher))
+    problems.push(`${prefix}teacher ${String(teacher)}: ${TEXT_LEAVES} PREFLEXOR_TEACHER`);
   if (!named(judge, config.judge)) problems.push(`${prefix}judge ${String(judge)}: ${TEXT_LEAVES} PREFLEXOR_JUDGE`);
   if (baseUrl !== undefined && baseUrl !== config.teacherBaseUrl)
     problems.push(`${prefix}teacher_base_url: ${TEXT_LEAVES} PREFLEXOR_TEACHER_BASE_URL`);
@@ -77,7 +97,10 @@ function staysHere(value: unknown): boolean {
 }
 
 /** Paths of the request, looked at by the guard; a name without a separator that is no file is a hub id or a word. */
-async function confined({ settings, over }: TeachRequest, paths: PathGuard): Promise<{ flags: Settings; settings: Settings }> {
+async function confined(
+  { settings, over }: TeachRequest,
+  paths: PathGuard,
+): Promise<{ flags: Settings; settings: Settings }> {
   const [checked, flags] = await Promise.all([settings, over].map((part) => confinedPart(part, paths)));
   return { settings: checked as Settings, flags: flags as Settings };
 }
@@ -96,7 +119,7 @@ async function confinedPart(part: Settings, paths: PathGuard): Promise<Settings>
 }
 
 /** Also where a folder of that name lies here: "owner/name" may be one. */
-export const isPath = (model: string): boolean =>
+const isPath = (model: string): boolean =>
   isAbsolute(model) || /^[.~]/.test(model) || parseModelId(model) === undefined || existsSync(model);
 
 async function checkInputs(
@@ -109,7 +132,9 @@ async function checkInputs(
   const checks = await Promise.allSettled([
     corpus === BUILT_IN_WORLD ? undefined : readDocuments(corpus, { problemOf, limits: corpusLimitsOf(config) }),
     // What is on the hub is fetched by the run itself, which may take long; offline it has to be here.
-    here === undefined && parseModelId(config.model) !== undefined && !config.offline ? undefined : checkModel({ ...config, hub }),
+    here === undefined && parseModelId(config.model) !== undefined && !config.offline
+      ? undefined
+      : checkModel({ ...config, hub }),
     checkTeaching(config),
   ]);
   const failures = checks.flatMap((check) => (check.status === "rejected" ? [messageOf(check.reason)] : []));

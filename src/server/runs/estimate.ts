@@ -1,8 +1,18 @@
 /** @file What a run will cost before it starts: pairs and steps from its plan, memory from the step's graph, time from earlier runs or from measured rates. */
 import { cpus } from "node:os";
-import { type PhasePlan, type PlanFacts, pairsOf, roundSteps, roundsOf, type TeachPlan, teachPlan } from "../../agents/index.js";
-import { phaseFor } from "../../tools/run-settings.js";
+import { NANO_PLAN } from "../../agents/base-model.js";
+import {
+  type PhasePlan,
+  type PlanFacts,
+  pairsOf,
+  roundSteps,
+  roundsOf,
+  type TeachPlan,
+  teachPlan,
+} from "../../agents/index.js";
 import type { Estimate, TrainingWork } from "../../tools/run-keeper.js";
+import { phaseFor, recipeOf } from "../../tools/run-settings.js";
+import { expectedTensors } from "../../trainer/checkpoint/index.js";
 import {
   availableMemory,
   estimateTrainingMemory,
@@ -11,23 +21,18 @@ import {
   resolveModel,
   type TrainableSpec,
 } from "../../trainer/index.js";
-import { expectedTensors } from "../../trainer/checkpoint/index.js";
 import type { Config } from "../config.js";
 import { messageOf } from "../log.js";
 import { recipeNameOf } from "../models.js";
-import { recipeOf } from "../../tools/run-settings.js";
 import type { CheckedRequest } from "./check-request.js";
 import { type MeasuredRates, measuredRates } from "./measured-rates.js";
-
-/** Of an environment, whose splits are cut to evaluation_questions; only their number matters here. */
-const WORLD_QUESTIONS = 200;
 
 export async function estimateRun(request: CheckedRequest, config: Config): Promise<Estimate> {
   const { modelPath, teachConfig } = request;
   const parameters = modelPath === undefined ? undefined : await parametersOf(modelPath);
   const plan = teachPlan(teachConfig, { parameters: parameters ?? ANY_SIZE } satisfies PlanFacts);
   const isWorld = request.documents === undefined;
-  const work = workOf(plan, isWorld ? (teachConfig.run.evaluation_questions ?? WORLD_QUESTIONS) : 0);
+  const work = workOf(plan, isWorld ? await worldQuestions(teachConfig.run.evaluation_questions) : 0);
   const memory = await memoryOf(modelPath, plan.phases, teachConfig.trainable, teachConfig.run.gradient_checkpointing);
   const rates = await measuredRates(config.home, request.config.model);
   const threads = teachConfig.run.threads ?? config.threads;
@@ -40,11 +45,23 @@ export async function estimateRun(request: CheckedRequest, config: Config): Prom
     ...time,
     notes: [
       ...memory.notes,
-      ...(modelPath === undefined ? [`${request.config.model} is not on this machine: it is fetched when the run starts`] : []),
+      ...(modelPath === undefined
+        ? [`${request.config.model} is not on this machine: it is fetched when the run starts`]
+        : []),
       ...(sendsText(request) ? ["the time that the teacher's provider takes is not in it"] : []),
       ...(isWorld ? [] : [`${request.documents} document(s) are read and indexed first`]),
     ],
   };
+}
+
+/** Held-out questions of the built-in world, each split cut to `most`. */
+async function worldQuestions(most = Number.POSITIVE_INFINITY): Promise<number> {
+  const { createMaterialsWorld } = await import("../../agents/environments/index.js");
+  const world = createMaterialsWorld({ seed: NANO_PLAN.seed });
+  return (["unseen-combination", "unseen-material"] as const).reduce(
+    (sum, split) => sum + Math.min(most, world.questions(split).length),
+    0,
+  );
 }
 
 /** A train-iteration: steps on pairs that are there. */
@@ -57,7 +74,7 @@ export async function estimateSteps({ pairs, steps, loss }: TrainingWork, config
   const memory = await memoryOf(model?.path, [phase], recipeOf(name).trainable, false);
   const rates = await measuredRates(config.home, config.model);
   const time = rates ? measuredTime(work, rates) : modelledTime(work, { phases: [phase] }, parameters, config.threads);
-  return { rounds: 1, pairs, steps, ...memory.figures, ...time, notes: memory.notes };
+  return { rounds: 1, pairs, steps, ...memory.figures, ...time, notes: [...memory.notes] };
 }
 
 const ANY_SIZE = 1e6;
@@ -78,12 +95,15 @@ interface Work {
 }
 
 function workOf(plan: TeachPlan, questions: number): Work {
-  const sum = (of: (phase: PhasePlan) => number): number => plan.phases.reduce((all, phase) => all + phase.iterations * of(phase), 0);
+  const sum = (of: (phase: PhasePlan) => number): number =>
+    plan.phases.reduce((all, phase) => all + phase.iterations * of(phase), 0);
   const [first] = plan.phases;
   const evaluations = plan.evaluateEvery === 0 ? 0 : 1 + Math.ceil(roundsOf(plan) / plan.evaluateEvery);
   return {
     pairs: sum(pairsOf),
-    sampled: sum((phase) => pairsOf(phase) * (phase.rejectedFromStudent ? phase.samples : 0)) + plan.heldOutPairs * (first?.samples ?? 1),
+    sampled:
+      sum((phase) => pairsOf(phase) * (phase.rejectedFromStudent ? phase.samples : 0)) +
+      plan.heldOutPairs * (first?.samples ?? 1),
     steps: sum((phase) => roundSteps(pairsOf(phase), phase)),
     trained: sum((phase) => roundSteps(pairsOf(phase), phase) * phase.batchPairs),
     asked: evaluations * questions,
@@ -142,7 +162,11 @@ const MODELLED_SPREAD = 3;
 const START_S = 8;
 
 function measuredTime(work: Work, { trainedPair, madePair, answer, steps, runs }: MeasuredRates): Time {
-  const seconds = START_S + work.trained * trainedPair + work.pairs * (madePair ?? trainedPair) + work.asked * (answer ?? trainedPair);
+  const seconds =
+    START_S +
+    work.trained * trainedPair +
+    work.pairs * (madePair ?? trainedPair) +
+    work.asked * (answer ?? trainedPair);
   return {
     seconds: between(seconds, MEASURED_SPREAD),
     basis: `measured: ${steps} optimizer steps of ${runs} earlier run(s) with this model on this machine; a factor of ${MEASURED_SPREAD} either way`,
@@ -159,14 +183,20 @@ const SAMPLED = (142 * 135e6) / 2;
 const STEP_S = 0.15;
 const PAIR_S = 0.05;
 
-function modelledTime(work: Work, { phases }: Pick<TeachPlan, "phases">, parameters: number | undefined, threads?: number): Time {
+function modelledTime(
+  work: Work,
+  { phases }: Pick<TeachPlan, "phases">,
+  parameters: number | undefined,
+  threads?: number,
+): Time {
   if (parameters === undefined) return { seconds: null, basis: "none: the model is not on this machine yet" };
   const [phase] = phases as readonly [PhasePlan];
   const reply = Math.min(phase.sampling.maxNewTokens, phase.maxLength);
   const row = Math.min(phase.maxPromptLength, 256) + 2 * reply;
   const cores = Math.max(1, threads ?? Math.ceil(cpus().length / 2));
   const trained = (work.trained * row * parameters) / (TRAINED * cores) + STEP_S * work.steps;
-  const sampled = ((work.sampled + work.asked) * reply * parameters) / (SAMPLED * cores) + PAIR_S * (work.pairs + work.asked);
+  const sampled =
+    ((work.sampled + work.asked) * reply * parameters) / (SAMPLED * cores) + PAIR_S * (work.pairs + work.asked);
   return {
     seconds: between(START_S + trained + sampled, MODELLED_SPREAD),
     basis:

@@ -2,7 +2,17 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { openRunDirectory, parseTeachConfig, placeOf, readRunPairs, runNames, runsFolder, type TeachPlan, teachPlan } from "../../agents/index.js";
+import {
+  openRunDirectory,
+  parseTeachConfig,
+  placeOf,
+  readRunPairs,
+  runNames,
+  runsFolder,
+  type TeachPlan,
+  teachPlan,
+} from "../../agents/index.js";
+import { METRICS_FILE, TIMING_FILE } from "../../agents/teaching/run-journal.js";
 
 /** Seconds. */
 export interface MeasuredRates {
@@ -57,7 +67,11 @@ async function timesOf(directory: string, model: string): Promise<RunTimes | und
   const { kind, request } = await openRunDirectory(directory);
   if (kind !== "teach" || request["model"] !== model) return undefined;
   const plan = teachPlan(parseTeachConfig(request), { parameters: 1e6 });
-  const [lines, pairs] = await Promise.all([timing(directory), readRunPairs(directory)]);
+  const [lines, pairs, asked] = await Promise.all([
+    timing(directory),
+    readRunPairs(directory),
+    questionsAsked(directory),
+  ]);
   const trained = lines.flatMap((line, i) => {
     const before = lines[i - 1];
     return line.kind === "step" && before?.kind === "step" && before.round === line.round ? [perPair(line, plan)] : [];
@@ -66,17 +80,34 @@ async function timesOf(directory: string, model: string): Promise<RunTimes | und
   const made = lines.flatMap((line, i) => {
     const before = lines[i - 1];
     const count = pairs.filter(({ provenance }) => provenance.round === line.round).length;
-    if (usual === undefined || line.kind !== "step" || count === 0 || (before?.kind === "step" && before.round === line.round)) return [];
+    if (
+      usual === undefined ||
+      line.kind !== "step" ||
+      count === 0 ||
+      (before?.kind === "step" && before.round === line.round)
+    )
+      return [];
     return [Math.max(0, line.ms / 1000 - usual * batchOf(line, plan)) / count];
   });
-  return { trained, made, answers: [] };
+  const answers = lines.flatMap(({ kind: of, ms }, i) => {
+    const n = asked[i];
+    return of === "evaluation" && n !== undefined && n > 0 ? [ms / 1000 / n] : [];
+  });
+  return { trained, made, answers };
 }
 
 const batchOf = ({ round }: Line, plan: TeachPlan): number => placeOf(plan, round)?.phase.batchPairs ?? 1;
 const perPair = (line: Line, plan: TeachPlan): number => line.ms / 1000 / batchOf(line, plan);
 
+/** Of each line of metrics.jsonl, which has as many as timing.jsonl. */
+async function questionsAsked(directory: string): Promise<(number | undefined)[]> {
+  const text = await readFile(join(directory, METRICS_FILE), "utf8");
+  const rows = text.split("\n").filter((line) => line !== "");
+  return rows.map((row) => (JSON.parse(row) as { readonly n?: number }).n);
+}
+
 async function timing(directory: string): Promise<Line[]> {
-  const text = await readFile(join(directory, "timing.jsonl"), "utf8");
+  const text = await readFile(join(directory, TIMING_FILE), "utf8");
   return text
     .split("\n")
     .filter((line) => line !== "")

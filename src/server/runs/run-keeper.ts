@@ -18,11 +18,11 @@ import {
 } from "../../agents/index.js";
 import { type Changes, serialQueue } from "../../tools/index.js";
 import type { PathGuard } from "../../tools/roots.js";
-import { directoryOfRun } from "../../tools/run-id.js";
 import type { RunKeeper, StartedRun, TeachRequest } from "../../tools/run-keeper.js";
-import { type Config, corpusLimitsOf } from "../config.js";
+import { runPlace } from "../../tools/views/index.js";
+import type { Config } from "../config.js";
 import { messageOf } from "../log.js";
-import { checkRequest, checkRun } from "./check-request.js";
+import { checkEvaluation, checkRequest, checkRun } from "./check-request.js";
 import { estimateRun, estimateSteps } from "./estimate.js";
 import { evaluateFor } from "./evaluate.js";
 import { exportFor } from "./export.js";
@@ -55,6 +55,7 @@ export function createRunKeeper(parts: RunKeeperParts): RunKeeper {
     start: (request, signal) => one(signal, () => start(request, parts, signal)),
     resume: (id, signal) => one(signal, () => resume(id, parts, signal)),
     stop: (id, signal) => stop(id, parts, signal),
+    checkEvaluation: (asked) => checkEvaluation(asked, parts),
     evaluate: (request, hooks) => evaluateFor(request, config, hooks),
     exportTrained: (request, hooks) => exportFor(request, config, hooks),
   };
@@ -69,11 +70,13 @@ async function start(request: TeachRequest, parts: RunKeeperParts, signal: Abort
 }
 
 async function resume(id: string, parts: RunKeeperParts, signal: AbortSignal): Promise<StartedRun> {
-  const run = await openRunDirectory(await directoryOfRun(parts.config.home, id));
-  if (run.kind !== "teach") throw new Error(`${id} is a run of ${run.kind}, which start-run cannot go on with: call list-runs`);
+  const run = await openRunDirectory(await runPlace(parts.config.home, id));
+  if (run.kind !== "teach")
+    throw new Error(`${id} is a run of ${run.kind}, which start-run cannot go on with: call list-runs`);
   const { status } = await runStanding(run.path);
   if (status === "working") throw new Error(`${id} works already: call get-run with run: "${id}" to see how far it is`);
-  if (status === "completed") throw new Error(`${id} has come to its end: call evaluate or export-adapter with run: "${id}"`);
+  if (status === "completed")
+    throw new Error(`${id} has come to its end: call evaluate or export-adapter with run: "${id}"`);
   await checkRun(run, parts);
   return alone(parts, signal, () => begin(run, parts));
 }
@@ -135,15 +138,24 @@ async function heldOrEnded(directory: string, worker: Worker): Promise<void> {
     if (end !== undefined) return sayEnd(directory, end);
     if ((await lockHolder(directory))?.pid === worker.pid) return;
   }
-  throw new Error(`the process of ${directory} did not begin within ${BEGIN_MS / 1000} s: call get-run, or read ${WORKER_LOG} there`);
+  throw new Error(
+    `the process of ${directory} did not begin within ${BEGIN_MS / 1000} s: call get-run, or read ${WORKER_LOG} there`,
+  );
 }
 
 /** A process that ended before it could say anything. */
 async function sayEnd(directory: string, { code, signal }: Awaited<Worker["ended"]>): Promise<void> {
   if ((await runStanding(directory)).status !== "interrupted") return;
   const how = signal === null ? `with exit code ${code}` : `by ${signal}`;
-  const last = (await readFile(join(directory, WORKER_LOG), "utf8").catch(() => "")).trim().split("\n").slice(-3).join(" | ");
-  await writeOutcome(directory, { status: "failed", message: `its process ended ${how}${last === "" ? "" : `: ${last.slice(0, 500)}`}` });
+  const last = (await readFile(join(directory, WORKER_LOG), "utf8").catch(() => ""))
+    .trim()
+    .split("\n")
+    .slice(-3)
+    .join(" | ");
+  await writeOutcome(directory, {
+    status: "failed",
+    message: `its process ended ${how}${last === "" ? "" : `: ${last.slice(0, 500)}`}`,
+  });
 }
 
 function tell(changes: Changes, directory: string): void {
@@ -152,7 +164,7 @@ function tell(changes: Changes, directory: string): void {
 }
 
 async function stop(id: string, { config, changes }: RunKeeperParts, signal: AbortSignal): Promise<RunStanding> {
-  const directory = await directoryOfRun(config.home, id);
+  const directory = await runPlace(config.home, id);
   const before = await runStanding(directory);
   const holder = await lockHolder(directory);
   if (before.status !== "working" || holder === undefined) throw new Error(await notWorking(id, before, config.home));
@@ -163,7 +175,8 @@ async function stop(id: string, { config, changes }: RunKeeperParts, signal: Abo
     const now = await runStanding(directory);
     if (now.status === "working") continue;
     // It could not say so itself, such as on a system whose processes cannot be interrupted.
-    if (now.status === "interrupted") await writeOutcome(directory, { status: "cancelled", message: "stopped by stop-run" });
+    if (now.status === "interrupted")
+      await writeOutcome(directory, { status: "cancelled", message: "stopped by stop-run" });
     tell(changes, directory);
     return runStanding(directory);
   }
@@ -175,7 +188,8 @@ function interrupt(pid: number): void {
     process.kill(pid, "SIGINT");
   } catch (error) {
     // It ended in this moment.
-    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw new Error(`it cannot be stopped: ${messageOf(error)}`, { cause: error });
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH")
+      throw new Error(`it cannot be stopped: ${messageOf(error)}`, { cause: error });
   }
 }
 
