@@ -4,6 +4,7 @@ import { registerGeneratePreferencePair } from "./generate-preference-pair.js";
 import { registerIngestCorpus } from "./ingest-corpus.js";
 import { registerRecursiveReason } from "./recursive-reason.js";
 import { registerRetrieveContext } from "./retrieve-context.js";
+import { registerTasks } from "./tasks/register-tasks.js";
 import type { ToolContext } from "./tool-context.js";
 import { registerTrainIteration } from "./train-iteration.js";
 
@@ -22,4 +23,5 @@ export function registerTools(server: McpServer, context: ToolContext): void {
   registerGeneratePreferencePair(server, context);
   registerTrainIteration(server, context);
   registerRecursiveReason(server, context);
+  registerTasks(server, context);
 }

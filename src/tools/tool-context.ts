@@ -6,6 +6,7 @@ import type { ActiveCorpus } from "./active-corpus.js";
 import type { Changes } from "./changes.js";
 import type { RunFolder } from "./run-folder.js";
 import type { RecipeName } from "./run-settings.js";
+import type { Exclusive } from "./serial.js";
 
 export type Judge = Pick<ReasoningContext, "critic" | "score" | "evidence">;
 
@@ -40,7 +41,7 @@ export interface ToolContext {
   /** Tells who listens that a resource has new content. */
   readonly changes: Changes;
   /** One at a time, in order of asking: for work that changes the model or the run. */
-  exclusive<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T>;
+  readonly exclusive: Exclusive;
 }
 
 /** Ends with whichever comes first: the request is cancelled, or the server stops. */
