@@ -4,7 +4,7 @@ import { thisProcess } from "../../agents/teaching/run-lock.js";
 import { OpenQuestions } from "../open-questions.js";
 import { errorText } from "../tool-result.js";
 import type { TaskCall } from "./task-call.js";
-import { isFinal, type TaskRecord } from "./task-record.js";
+import { isFinal, type TaskRecord, type TaskStatus } from "./task-record.js";
 import type { TaskStore } from "./task-store.js";
 
 /** What the work says goes to the disk at most so often; clients of this server read it from memory. */
@@ -42,7 +42,7 @@ export class LiveTask {
       began,
       signal: AbortSignal.any([serverSignal, this.#stop.signal]),
       ask: this.questions.ask,
-      note: (seen) => this.#update({ began: seen }),
+      note: (seen) => this.#update(() => ({ began: seen })),
       takesPlace: () => this.#place(),
       tell: (message) => this.tell(message),
     };
@@ -57,8 +57,7 @@ export class LiveTask {
   /** What the tool returned. A task that was cancelled stays so, and says what the end of the work said. */
   async complete(result: CallToolResult): Promise<void> {
     const text = result.isError === true ? textOf(result) : undefined;
-    const kept = { result: result as Record<string, unknown>, statusMessage: text };
-    await this.#end(isFinal(this.record) ? kept : { ...kept, status: "completed" });
+    await this.#end("completed", { result: result as Record<string, unknown>, statusMessage: text });
   }
 
   /** What the call threw: an error of the protocol, as a plain call would have answered it. */
@@ -69,18 +68,19 @@ export class LiveTask {
       message: errorText(thrown),
       ...(data !== undefined && { data }),
     };
-    const kept = { error, statusMessage: error.message };
-    await this.#end(isFinal(this.record) ? kept : { ...kept, status: "failed" });
+    await this.#end("failed", { error, statusMessage: error.message });
   }
 
   /** Nobody works on it any more: the server stops, and the next one goes on. */
   async release(): Promise<void> {
-    await this.#end({ status: "working", owner: null, statusMessage: "the server was stopped; the next one goes on" });
+    await this.#end("working", { owner: null, statusMessage: "the server was stopped; the next one goes on" });
   }
 
   /** On the disk when it returns; the work is told, and cleans up. */
   async cancel(): Promise<void> {
-    if (!isFinal(this.record)) await this.#update({ status: "cancelled", statusMessage: "cancelled by request" });
+    await this.#update((record) =>
+      isFinal(record) ? {} : { status: "cancelled", statusMessage: "cancelled by request" },
+    );
     this.#stop.abort(new Error("the task was cancelled"));
   }
 
@@ -90,10 +90,10 @@ export class LiveTask {
     return () => this.#listeners.delete(listener);
   }
 
-  async #end(change: Partial<TaskRecord>): Promise<void> {
+  async #end(status: TaskStatus, change: Partial<TaskRecord>): Promise<void> {
     clearInterval(this.#freshen);
     this.#place();
-    await this.#update(change);
+    await this.#update((record) => (isFinal(record) ? change : { ...change, status }));
   }
 
   #questionsChanged(): void {
@@ -108,17 +108,22 @@ export class LiveTask {
     for (const listener of [...this.#listeners]) listener();
   }
 
-  /** The disk first: what a client hears of survives the server. */
-  async #update(change: Partial<TaskRecord>): Promise<void> {
-    await this.#save(change);
-    this.#change(change);
+  /** The disk first: what a client hears of survives the server. What changes is decided when it is this change's turn. */
+  #update(decide: (record: TaskRecord) => Partial<TaskRecord>): Promise<void> {
+    return this.#inOrder(async () => {
+      const change = decide(this.record);
+      await this.store.save({ ...this.record, ...change, lastUpdatedAt: new Date().toISOString() });
+      this.#change(change);
+    });
   }
 
-  /** One at a time, in order: a later write is never overtaken by an earlier one. */
-  #save(change: Partial<TaskRecord> = {}): Promise<void> {
-    const saved = this.#saved
-      .catch(() => undefined)
-      .then(() => this.store.save({ ...this.record, ...change, lastUpdatedAt: new Date().toISOString() }));
+  #save(): Promise<void> {
+    return this.#inOrder(() => this.store.save(this.record));
+  }
+
+  /** A later write is never overtaken by an earlier one. */
+  #inOrder(write: () => Promise<void>): Promise<void> {
+    const saved = this.#saved.catch(() => undefined).then(write);
     this.#saved = saved;
     this.#lastSave = Date.now();
     return saved;

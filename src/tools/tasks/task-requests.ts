@@ -27,9 +27,12 @@ export async function cancelTask(board: TaskBoard, record: TaskRecord): Promise<
   if (isFinal(record)) return;
   const live = board.live(record.taskId);
   if (live !== undefined) return live.cancel();
-  const process = record.owner === null ? "no server" : `process ${record.owner.pid} on ${record.owner.host}`;
-  throw new ProtocolError(
-    ProtocolErrorCode.InternalError,
-    `another server works on this task (${process}): cancel it there, or stop that server`,
-  );
+  throw heldElsewhere(record);
+}
+
+/** Only the server that works on a task can end it, or take what its client says. */
+export function heldElsewhere({ owner }: TaskRecord): ProtocolError {
+  const holder = owner === null ? "" : ` (process ${owner.pid} on ${owner.host})`;
+  const why = `another server works on this task${holder}: ask that one, or stop it`;
+  return new ProtocolError(ProtocolErrorCode.InternalError, why);
 }

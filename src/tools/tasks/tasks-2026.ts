@@ -11,8 +11,8 @@ import {
 } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import type { TaskBoard } from "./task-board.js";
-import type { TaskRecord } from "./task-record.js";
-import { cancelTask, POLL_INTERVAL_MS, unknownTask, visibleTask } from "./task-requests.js";
+import { isFinal, type TaskRecord } from "./task-record.js";
+import { cancelTask, heldElsewhere, POLL_INTERVAL_MS, visibleTask } from "./task-requests.js";
 import { cancel2025, get2025, type Tasks2025 } from "./tasks-2025.js";
 
 export const TASKS_EXTENSION = "io.modelcontextprotocol/tasks";
@@ -53,7 +53,6 @@ function taskFields({ taskId, status, statusMessage, createdAt, lastUpdatedAt, t
 }
 
 const taskParams = z.object({ taskId: z.string() });
-const updateParams = taskParams.extend({ inputResponses: z.record(z.string(), z.unknown()) });
 
 /** `tasks/get` and `tasks/cancel` have the same names in both eras, and other answers. */
 export function registerTasks2026({ server }: McpServer, board: TaskBoard, legacy: Tasks2025): void {
@@ -68,12 +67,19 @@ export function registerTasks2026({ server }: McpServer, board: TaskBoard, legac
     await cancelTask(board, await visibleTask(board, taskId, request));
     return {};
   });
-  server.setRequestHandler("tasks/update", { params: updateParams }, async ({ taskId, inputResponses }, request) => {
+  server.setRequestHandler("tasks/update", { params: z.looseObject({}) }, async ({ taskId }, request) => {
     if (!isModern(request)) throw new ProtocolError(ProtocolErrorCode.MethodNotFound, "Method not found");
     requireTasks(request);
-    const { status } = await visibleTask(board, taskId, request);
+    // The SDK takes the responses out of the parameters, as it does for the rounds of a call.
+    const { inputResponses } = request.mcpReq;
+    if (typeof taskId !== "string" || inputResponses === undefined)
+      throw new ProtocolError(
+        ProtocolErrorCode.InvalidParams,
+        "expected a taskId and inputResponses, by the keys of inputRequests",
+      );
+    const record = await visibleTask(board, taskId, request);
     const live = board.live(taskId);
-    if (live === undefined && status === "input_required") throw unknownTask(taskId);
+    if (live === undefined && !isFinal(record)) throw heldElsewhere(record);
     live?.questions.answer(inputResponses);
     return {};
   });
