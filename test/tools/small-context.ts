@@ -30,8 +30,8 @@ export interface SmallContext extends ToolContext {
   stop(): void;
 }
 
-export async function smallContext(scripted = thinkingStudent()): Promise<SmallContext> {
-  const home = await mkdtemp(join(tmpdir(), "preflexor-tools-"));
+export async function smallContext(scripted = thinkingStudent(), at?: string): Promise<SmallContext> {
+  const home = at ?? (await mkdtemp(join(tmpdir(), "preflexor-tools-")));
   const controller = new AbortController();
   const stores = new Map<string, Promise<PassageStore>>();
   const activeCorpus = () => readActiveCorpus(home);
