@@ -5,11 +5,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { PassageStore, Student } from "../agents/index.js";
 import {
   type ActiveCorpus,
-  createChanges,
   EMPTY_CORPUS,
   readActiveCorpus,
   serialQueue,
   type ToolContext,
+  watchedChanges,
   writeActiveCorpus,
 } from "../tools/index.js";
 import type { Config } from "./config.js";
@@ -84,7 +84,7 @@ export function createContext(config: Config, onNotice: (text: string) => void =
     student: livingStudent,
     recipe: recipeNameOf(config.model),
     run,
-    changes: createChanges(),
+    changes: watchedChanges(home, signal),
     exclusive,
     close: async () => {
       controller.abort(new Error("the server stops"));

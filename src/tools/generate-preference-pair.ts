@@ -1,4 +1,5 @@
 /** @file generate-preference-pair: questions, the teacher's replies as chosen, the student's samples as rejected. */
+import { dirname } from "node:path";
 import type { McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import type { SamplingClient } from "../agents/index.js";
@@ -11,7 +12,7 @@ import type { RunFolder } from "./run-folder.js";
 import { recipeOf } from "./run-settings.js";
 import { droppedNotice, tokenizeStored } from "./tokenize-stored.js";
 import type { ToolContext } from "./tool-context.js";
-import { guarded, toolResult } from "./tool-result.js";
+import { guarded, runLink, toolResult, withLinks } from "./tool-result.js";
 import { requireTopic } from "./topic.js";
 
 /** Samples of one batch fit into memory, and the call into a client's patience. */
@@ -61,8 +62,11 @@ const config = {
 export function registerGeneratePreferencePair(server: McpServer, context: ToolContext): void {
   server.registerTool("generate-preference-pair", config, (asked, request) =>
     withClient({ server, context, request }, (client, signal) => {
-      const work = async () =>
-        toolResult(generatePreferencePairOutput, await generate(context, asked, client, signal, progressOf(request)));
+      const work = async () => {
+        const made = await generate(context, asked, client, signal, progressOf(request));
+        const link = runLink(context.home, dirname(made.pairsFile), "pairs", "Pairs of the run");
+        return withLinks(toolResult(generatePreferencePairOutput, made), link);
+      };
       return guarded("Call generate-preference-pair again, with another topic", signal, () =>
         context.exclusive(signal, work),
       );

@@ -39,6 +39,10 @@ export interface ToolContext {
   run(): Promise<RunFolder>;
   /** Tells who listens that a resource has new content. */
   readonly changes: Changes;
+  /** The report of a run as one HTML page, where whoever made the context can render it. Throws where there is no such run. */
+  readonly report?: (id: string) => Promise<string>;
+  /** The page that clients show beside a run (MCP Apps), where there is one. */
+  readonly appPage?: () => Promise<string>;
   /** One at a time, in order of asking: for work that changes the model or the run. */
   exclusive<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T>;
 }

@@ -1,11 +1,28 @@
 /** @file What a tool hands back: typed data with its text, or a failure that says what to call next. */
-import type { CallToolResult } from "@modelcontextprotocol/server";
+import { basename, dirname } from "node:path";
+import type { CallToolResult, ResourceLink } from "@modelcontextprotocol/server";
 import type { z } from "zod";
+import { runsFolder } from "../agents/index.js";
+import { type RunPart, runUri } from "./views/uris.js";
 
 /** Structured content, exactly as the schema has it, and the same as text for clients that read only text. */
 export function toolResult<T extends z.ZodObject>(schema: T, value: z.input<T>, text?: string): CallToolResult {
   const structuredContent = schema.parse(value) as Record<string, unknown>;
   return { content: [{ type: "text", text: text ?? JSON.stringify(structuredContent) }], structuredContent };
+}
+
+/** The result with links to what it made; a client reads them where it wants more than the result says. */
+export const withLinks = (result: CallToolResult, links: readonly ResourceLink[]): CallToolResult => ({
+  ...result,
+  content: [...result.content, ...links],
+});
+
+/** To a part of the run in `directory`; none where that lies elsewhere than the resources of runs do. */
+export function runLink(home: string, directory: string, part: RunPart, title: string): ResourceLink[] {
+  if (dirname(directory) !== runsFolder(home)) return [];
+  const id = basename(directory);
+  const mimeType = "application/json";
+  return [{ type: "resource_link", uri: runUri(id, part), name: `${id}/${part}`, title, mimeType }];
 }
 
 /** The message of an error with those of its causes; never a stack. */

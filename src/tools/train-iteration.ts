@@ -10,7 +10,7 @@ import type { RunFolder } from "./run-folder.js";
 import { phaseFor, recipeOf } from "./run-settings.js";
 import { droppedNotice, tokenizeStored } from "./tokenize-stored.js";
 import { callSignal, type ToolContext } from "./tool-context.js";
-import { guarded, StoppedError, toolResult } from "./tool-result.js";
+import { guarded, runLink, StoppedError, toolResult, withLinks } from "./tool-result.js";
 
 const NO_PAIRS = "no pairs yet: call generate-preference-pair first";
 
@@ -80,7 +80,11 @@ const config = {
 export function registerTrainIteration(server: McpServer, context: ToolContext): void {
   server.registerTool("train-iteration", config, (asked, request) => {
     const signal = callSignal(context, request);
-    const work = async () => toolResult(trainIterationOutput, await train(context, asked, signal, progressOf(request)));
+    const work = async () => {
+      const result = toolResult(trainIterationOutput, await train(context, asked, signal, progressOf(request)));
+      const { directory } = await context.run();
+      return withLinks(result, runLink(context.home, directory, "metrics", "Curves of the run"));
+    };
     return guarded("Call train-iteration again; stored pairs and the last checkpoint are kept", signal, () =>
       context.exclusive(signal, work),
     );
