@@ -10,7 +10,7 @@ import type { RunFolder } from "./run-folder.js";
 import { phaseFor, recipeOf } from "./run-settings.js";
 import { droppedNotice, tokenizeStored } from "./tokenize-stored.js";
 import { callSignal, type ToolContext } from "./tool-context.js";
-import { guarded, runLink, StoppedError, toolResult, withLinks } from "./tool-result.js";
+import { guarded, resourceField, runResource, StoppedError, toolResult } from "./tool-result.js";
 
 const NO_PAIRS = "no pairs yet: call generate-preference-pair first";
 
@@ -61,6 +61,7 @@ export const trainIterationOutput = z.object({
   totalSteps: z.number().int().describe("Steps of this model since its run began"),
   checkpoint: z.string().describe("Directory of the new checkpoint; the next call goes on from it"),
   adapter: z.string().describe("Directory of the trained adapter or model, for other programs"),
+  resource: resourceField("the run's curves"),
   notices: z.array(z.string()).describe("What the user should know, such as pairs that could not be used"),
 });
 type Trained = z.input<typeof trainIterationOutput>;
@@ -80,11 +81,7 @@ const config = {
 export function registerTrainIteration(server: McpServer, context: ToolContext): void {
   server.registerTool("train-iteration", config, (asked, request) => {
     const signal = callSignal(context, request);
-    const work = async () => {
-      const result = toolResult(trainIterationOutput, await train(context, asked, signal, progressOf(request)));
-      const { directory } = await context.run();
-      return withLinks(result, runLink(context.home, directory, "metrics", "Curves of the run"));
-    };
+    const work = async () => toolResult(trainIterationOutput, await train(context, asked, signal, progressOf(request)));
     return guarded("Call train-iteration again; stored pairs and the last checkpoint are kept", signal, () =>
       context.exclusive(signal, work),
     );
@@ -133,6 +130,7 @@ async function train(
     totalSteps: before + rows.length,
     checkpoint,
     adapter: run.adapterDirectory,
+    ...runResource(context.home, run.directory, "metrics"),
     notices: notice === undefined ? [] : [notice],
   };
 }
