@@ -1,9 +1,9 @@
 /** @file Runs as resources, through real clients of both SDKs and both protocol eras. */
 import { appendFile, mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { Client } from "@modelcontextprotocol/client";
+import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { Client as ClientV1 } from "@modelcontextprotocol/sdk/client/index.js";
-import { InMemoryTransport } from "@modelcontextprotocol/server";
+import { createMcpHandler, InMemoryTransport } from "@modelcontextprotocol/server";
 import { serveStdio } from "@modelcontextprotocol/server/stdio";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createServer } from "../../src/server/create-server.js";
@@ -263,6 +263,29 @@ it("a subscription ends where it is taken back or its connection closes", async 
   await appendFile(join(path, "pairs.jsonl"), lines([pair(100)]));
   await settle(300);
   expect(notified).toHaveLength(1);
+});
+
+it("a server that is made for one request listens to nothing", async () => {
+  const { id } = await taught();
+  let listeners = 0;
+  const { changes } = context;
+  const counted: SmallContext["changes"] = {
+    ...changes,
+    subscribe: (listener) => {
+      listeners += 1;
+      return changes.subscribe(listener);
+    },
+  };
+  const handler = createMcpHandler(() => createServer({ ...context, changes: counted }));
+  const transport = new StreamableHTTPClientTransport(new URL("http://localhost/mcp"), {
+    fetch: (url, init) => handler.fetch(new Request(url, init as RequestInit)),
+  });
+  const client = new Client({ name: "test", version: "1" }, { versionNegotiation: { mode: "auto" } });
+  await client.connect(transport);
+  open.push(client);
+  expect(client.getNegotiatedProtocolVersion()).toBe("2026-07-28");
+  for (let i = 0; i < 5; i++) expect(await read(client, runUri(id))).toMatchObject({ id });
+  expect(listeners).toBe(0);
 });
 
 it("a server that renders no report offers none", async () => {
