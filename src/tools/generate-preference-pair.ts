@@ -81,6 +81,7 @@ async function generate(
   const store = await context.store();
   report(0, count + 1, "opening the model and the teacher");
   const [student, model, run] = await Promise.all([context.student(), context.teacher(client), context.run()]);
+  await run.claim();
   const stored = await run.pairs();
   if (topic !== undefined) await requireTopic(store, topic, signal);
   const { phase } = recipeOf(context.recipe);

@@ -127,15 +127,17 @@ describe("ingest-corpus", () => {
 
   it("removes what was ingested from a path, or one source of it, and says what there is where that is nothing", async () => {
     await call("ingest-corpus", { path: articles });
-    const one = await call("ingest-corpus", { path: "wood.md", remove: true });
+    const one = await call("ingest-corpus", { path: "wood.md", remove: true, confirm: true });
     expect(one).toMatchObject({ documents: 1, added: 0, teacher: "extractive-teacher" });
     const { passages } = (await call("retrieve-context", { query: "wood", k: 9 })) as {
       passages: { source: string }[];
     };
     expect(new Set(passages.map(({ source }) => source))).toEqual(new Set(["nacre.md"]));
-    expect(await call("ingest-corpus", { path: `${articles}/`, remove: true })).toMatchObject({ passages: 0 });
+    expect(await call("ingest-corpus", { path: `${articles}/`, remove: true, confirm: true })).toMatchObject({
+      passages: 0,
+    });
     expect(await refusal("retrieve-context", { query: "nacre" })).toBe("the corpus is empty: call ingest-corpus first");
-    const again = await refusal("ingest-corpus", { path: articles, remove: true });
+    const again = await refusal("ingest-corpus", { path: articles, remove: true, confirm: true });
     expect(again).toMatch(/nothing was ingested from .*Ingested: none.*call ingest-corpus/i);
   });
 
