@@ -1,7 +1,9 @@
 /** @file A server over a context: the factory that serves either protocol era, over any transport. */
 import { McpServer } from "@modelcontextprotocol/server";
-import { announceChanges, registerPrompts, registerResources, registerTools } from "../tools/index.js";
+import { registerPrompts, registerResources, registerTools, requestStates } from "../tools/index.js";
 import type { ToolContext } from "../tools/tool-context.js";
+import { type CallObserver, observeCalls } from "./observe-calls.js";
+import { rememberSchemas } from "./remember-schemas.js";
 import { packageVersion } from "./version.js";
 
 const INSTRUCTIONS = `A small language model that teaches itself to reason about a corpus.
@@ -12,22 +14,22 @@ Every failure says which tool to call next. Long calls report progress and can b
 What runs make is kept, and read as resources: preflexor://runs, preflexor://runs/{run} and below it metrics, pairs, graph, adapter,
 reasoning, report. Subscribe to a run to hear of it instead of asking.`;
 
-export interface ServerOptions {
-  /** Sends every change over the connection: for transports that hold the subscriptions of 2026-07-28 themselves, one server each. */
-  readonly announce?: boolean;
-}
-
-export function createServer(context: ToolContext, { announce = false }: ServerOptions = {}): McpServer {
+/** `observer` hears of every call of a tool. */
+export function createServer(context: ToolContext, observer?: CallObserver): McpServer {
   const server = new McpServer(
     { name: "preflexor", title: "PRefLexOR", version: packageVersion() },
     {
-      capabilities: { tools: {}, prompts: { listChanged: false }, resources: { subscribe: true, listChanged: true } },
+      capabilities: { prompts: { listChanged: false }, resources: { subscribe: true, listChanged: true } },
       instructions: INSTRUCTIONS,
+      requestState: { verify: requestStates.verify },
     },
   );
+  // Before the capability of tools, with which the SDK sets their handlers.
+  if (observer !== undefined) observeCalls(server, observer);
+  server.server.registerCapabilities({ tools: { listChanged: false } });
+  rememberSchemas(server);
   registerTools(server, context);
   registerResources(server, context);
   registerPrompts(server, context);
-  if (announce) announceChanges(server, context);
   return server;
 }

@@ -14,6 +14,7 @@ import type { SamplingClient, SamplingRequest } from "../agents/index.js";
 import type { AskClient, ClientMethod, ClientQuestions, ClientReplies } from "./ask-client.js";
 import { type AsksUser, userOf } from "./client-elicitation.js";
 import { parkedCall } from "./parked-calls.js";
+import { withSignedState } from "./request-state.js";
 import { callSignal, type ToolContext } from "./tool-context.js";
 
 /** A person may have to read and allow the request first. */
@@ -33,7 +34,8 @@ export async function withClient(
   if (request.mcpReq.envelope === undefined) {
     return work(clientOf(caller, askWithin(request)), callSignal(context, request));
   }
-  return parkedCall(context, request, (ask, signal) => work(clientOf(caller, ask), signal));
+  const result = await parkedCall(context, request, (ask, signal) => work(clientOf(caller, ask), signal));
+  return withSignedState(result, request);
 }
 
 /** Who called, and what it offers. */

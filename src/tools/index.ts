@@ -19,6 +19,7 @@ export type { ActiveCorpus } from "./active-corpus.js";
 export { BUILT_IN_WORLD, EMPTY_CORPUS, readActiveCorpus, writeActiveCorpus } from "./active-corpus.js";
 export { type Changes, createChanges } from "./changes.js";
 export { registerPrompts } from "./prompts/index.js";
+export { requestStates } from "./request-state.js";
 export { announceChanges, registerResources } from "./resources/index.js";
 export type { RunFolder } from "./run-folder.js";
 export { openRunFolder } from "./run-folder.js";
