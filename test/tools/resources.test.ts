@@ -7,6 +7,7 @@ import { createMcpHandler, InMemoryTransport } from "@modelcontextprotocol/serve
 import { serveStdio } from "@modelcontextprotocol/server/stdio";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createServer } from "../../src/server/create-server.js";
+import { announceChanges } from "../../src/tools/index.js";
 import { runUri, watchedChanges } from "../../src/tools/views/index.js";
 import { type SmallContext, smallContext } from "./small-context.js";
 import { fill, GRAPH, lines, makeRun, pair, step } from "./views/run-folders.js";
@@ -35,7 +36,12 @@ afterEach(async () => {
 
 async function connect(era: Era, notified: string[] = []): Promise<Client> {
   const [ours, theirs] = InMemoryTransport.createLinkedPair();
-  open.push(serveStdio((asked) => createServer(context, { announce: asked.era === "modern" }), { transport: theirs }));
+  const serve = (asked: { readonly era: string }) => {
+    const server = createServer(context);
+    if (asked.era === "modern") announceChanges(server, context);
+    return server;
+  };
+  open.push(serveStdio(serve, { transport: theirs }));
   const mode = era === "2025-11-25" ? "legacy" : "auto";
   const client = new Client({ name: "test", version: "1" }, { versionNegotiation: { mode } });
   client.setNotificationHandler("notifications/resources/updated", ({ params }) => void notified.push(params.uri));
