@@ -11,7 +11,7 @@ import type { RunFolder } from "./run-folder.js";
 import { recipeOf } from "./run-settings.js";
 import { droppedNotice, tokenizeStored } from "./tokenize-stored.js";
 import type { ToolContext } from "./tool-context.js";
-import { guarded, toolResult } from "./tool-result.js";
+import { guarded, resourceField, runResource, toolResult } from "./tool-result.js";
 import { requireTopic } from "./topic.js";
 
 /** Samples of one batch fit into memory, and the call into a client's patience. */
@@ -43,6 +43,7 @@ export const generatePreferencePairOutput = z.object({
     .describe("How many of them cannot be trained on, by reason, such as too long for the model"),
   pairs: z.number().int().describe("Pairs that the current run now has"),
   pairsFile: z.string(),
+  resource: resourceField("the run's pairs"),
   notices: z.array(z.string()).describe("What the user should know, such as a pair that is too long for the model"),
 });
 
@@ -80,6 +81,7 @@ async function generate(
   const store = await context.store();
   report(0, count + 1, "opening the model and the teacher");
   const [student, model, run] = await Promise.all([context.student(), context.teacher(client), context.run()]);
+  await run.claim();
   const stored = await run.pairs();
   if (topic !== undefined) await requireTopic(store, topic, signal);
   const { phase } = recipeOf(context.recipe);
@@ -103,6 +105,7 @@ async function generate(
     dropped,
     pairs: stored.length + pairs.length,
     pairsFile: run.pairsFile,
+    ...runResource(context.home, run.directory, "pairs"),
     notices: [...(repeated ? [REPEATED] : []), ...(notice === undefined ? [] : [notice])],
   };
 }
