@@ -33,10 +33,16 @@ export function appSource(app: App, only: string | undefined): DataSource {
   };
 }
 
+/** What the tool does not tell. */
+const UNTOLD: Pick<RunDetail, "markers" | "table"> = {
+  markers: { start: "<|thinking|>", end: "<|/thinking|>" },
+  table: [],
+};
+
 /** What of a run a host without resources can still have. */
 async function callGetRun(app: App, id: string): Promise<RunDetail> {
   const { structuredContent, isError, content } = await app.callServerTool({ name: "get-run", arguments: { run: id } });
-  if (!isError && structuredContent !== undefined) return structuredContent as unknown as RunDetail;
+  if (!isError && structuredContent !== undefined) return { ...UNTOLD, ...(structuredContent as unknown as RunDetail) };
   const [said] = content;
   throw new DataError("other", said?.type === "text" ? said.text : `get-run gave nothing for ${id}.`);
 }
