@@ -1,5 +1,4 @@
 /** @file generate-preference-pair: questions, the teacher's replies as chosen, the student's samples as rejected. */
-import { dirname } from "node:path";
 import type { McpServer, ServerContext } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import type { SamplingClient } from "../agents/index.js";
@@ -13,7 +12,7 @@ import { recipeOf } from "./run-settings.js";
 import { standingAtBegin, turnOf } from "./tasks/task-call.js";
 import { droppedNotice, tokenizeStored } from "./tokenize-stored.js";
 import type { ToolContext } from "./tool-context.js";
-import { guarded, runLink, toolResult, withLinks } from "./tool-result.js";
+import { guarded, resourceField, runResource, toolResult } from "./tool-result.js";
 import { requireTopic } from "./topic.js";
 
 /** Samples of one batch fit into memory, and the call into a client's patience. */
@@ -45,6 +44,7 @@ export const generatePreferencePairOutput = z.object({
     .describe("How many of them cannot be trained on, by reason, such as too long for the model"),
   pairs: z.number().int().describe("Pairs that the current run now has"),
   pairsFile: z.string(),
+  resource: resourceField("the run's pairs"),
   notices: z.array(z.string()).describe("What the user should know, such as a pair that is too long for the model"),
 });
 
@@ -63,11 +63,8 @@ const config = {
 export function registerGeneratePreferencePair(server: McpServer, context: ToolContext): void {
   server.registerTool("generate-preference-pair", config, (asked, request) =>
     withClient({ server, context, request }, (client, signal) => {
-      const work = async () => {
-        const made = await generate(context, asked, client, signal, request);
-        const link = runLink(context.home, dirname(made.pairsFile), "pairs", "Pairs of the run");
-        return withLinks(toolResult(generatePreferencePairOutput, made), link);
-      };
+      const work = async () =>
+        toolResult(generatePreferencePairOutput, await generate(context, asked, client, signal, request));
       return guarded("Call generate-preference-pair again, with another topic", signal, () =>
         context.exclusive(signal, work, turnOf(request, "generate-preference-pair")),
       );
@@ -114,6 +111,7 @@ async function generate(
     dropped,
     pairs: stored.length + batch.pairs.length,
     pairsFile: run.pairsFile,
+    ...runResource(context.home, run.directory, "pairs"),
     notices: [...(repeated ? [REPEATED] : []), ...(notice === undefined ? [] : [notice])],
   };
 }

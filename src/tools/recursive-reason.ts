@@ -1,5 +1,5 @@
 /** @file recursive-reason: answers a question, has the thinking criticised and improved, and answers again. */
-import type { McpServer, ResourceLink } from "@modelcontextprotocol/server";
+import type { McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import {
   type ReasoningEvent,
@@ -14,7 +14,7 @@ import { progressOf, type ReportProgress } from "./progress.js";
 import { reasoningSampling, recipeOf } from "./run-settings.js";
 import { turnOf } from "./tasks/task-call.js";
 import type { ToolContext } from "./tool-context.js";
-import { guarded, runLink, toolResult, withLinks } from "./tool-result.js";
+import { guarded, resourceField, runResource, toolResult } from "./tool-result.js";
 import { appendReasoning } from "./views/index.js";
 
 const input = toolArguments({
@@ -72,6 +72,7 @@ export const recursiveReasonOutput = z.object({
   cost: z
     .object({ modelCalls: z.number().int(), newTokens: z.number().int(), criticCalls: z.number().int() })
     .describe("Replies of the model and their tokens, and calls of the critic"),
+  resource: resourceField("what was reasoned in the run, where this is kept as well"),
 });
 
 const config = {
@@ -99,8 +100,7 @@ export function registerRecursiveReason(server: McpServer, context: ToolContext)
         const plan = { question, ...options, sampling: reasoningSampling(recipeOf(context.recipe)), seed: 0 };
         const events = recursiveReason({ ...student, ...judge, store }, plan, signal);
         const result = await drain(events, reporting(report, most));
-        const links = await keep(context, question, result);
-        return withLinks(toolResult(recursiveReasonOutput, shown(result)), links);
+        return toolResult(recursiveReasonOutput, { ...shown(result), ...(await keep(context, question, result)) });
       };
       return guarded("Call recursive-reason again, or train-iteration first", signal, () =>
         context.exclusive(signal, work, turnOf(request, "recursive-reason")),
@@ -110,15 +110,19 @@ export function registerRecursiveReason(server: McpServer, context: ToolContext)
 }
 
 /** In the current run, where the page and the resource show it. An answer is not lost over a full disk. */
-async function keep(context: ToolContext, question: string, result: ReasoningResult): Promise<ResourceLink[]> {
+async function keep(
+  context: ToolContext,
+  question: string,
+  result: ReasoningResult,
+): Promise<{ readonly resource?: string }> {
   const { directory } = await context.run();
   const { answer, rounds, best, integrated } = result;
   const at = new Date().toISOString();
   try {
     await appendReasoning(directory, { at, question, answer, rounds, best, integrated });
-    return runLink(context.home, directory, "reasoning", "Questions that were reasoned about in the run");
+    return runResource(context.home, directory, "reasoning");
   } catch {
-    return [];
+    return {};
   }
 }
 

@@ -1,6 +1,6 @@
 /** @file Which paths a tool may read and write: those below configured roots, links resolved; whatever lies elsewhere is refused without a look at it. */
 import { lstat, readdir, realpath, stat } from "node:fs/promises";
-import { homedir } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 
 /** A folder below which tools may read, but not what is hidden in it. */
@@ -73,21 +73,28 @@ export function createPathGuard(roots: readonly Root[]): PathGuard {
   };
 }
 
-/** Where nobody configured roots: the server's folder, the user's own files, and what comes with the product. */
+export interface RootPlaces {
+  readonly cwd: string;
+  readonly userHome?: string;
+  readonly temporary?: string;
+  readonly platform?: NodeJS.Platform;
+}
+
+/**
+ * Where nobody configured roots: the folder that the server was started in, the user's own files, and the folder for
+ * temporary ones, where assistants put what they were given.
+ */
 export function defaultRoots({
   cwd,
   userHome = homedir(),
+  temporary = tmpdir(),
   platform = process.platform,
-}: {
-  cwd: string;
-  userHome?: string;
-  platform?: NodeJS.Platform;
-}): Root[] {
+}: RootPlaces): Root[] {
   const except = platform === "darwin" ? ["Library"] : platform === "win32" ? ["AppData"] : [];
   const home = { path: userHome, except };
   // Some clients start servers in "/", which is no choice of anybody's.
   const isChosen = dirname(cwd) !== cwd && !isWithin(userHome, cwd);
-  return isChosen ? [{ path: cwd }, home] : [home];
+  return [...(isChosen ? [{ path: cwd }] : []), home, { path: temporary }];
 }
 
 /** The path as it is meant; throws what cannot be one. */

@@ -1,7 +1,7 @@
 /** @file What a tool hands back: typed data with its text, or a failure that says what to call next. */
 import { basename, dirname } from "node:path";
-import type { CallToolResult, ResourceLink } from "@modelcontextprotocol/server";
-import type { z } from "zod";
+import type { CallToolResult } from "@modelcontextprotocol/server";
+import { z } from "zod";
 import { runsFolder } from "../agents/index.js";
 import { type RunPart, runUri } from "./views/uris.js";
 
@@ -11,19 +11,16 @@ export function toolResult<T extends z.ZodObject>(schema: T, value: z.input<T>, 
   return { content: [{ type: "text", text: text ?? JSON.stringify(structuredContent) }], structuredContent };
 }
 
-/** The result with links to what it made; a client reads them where it wants more than the result says. */
-export const withLinks = (result: CallToolResult, links: readonly ResourceLink[]): CallToolResult => ({
-  ...result,
-  content: [...result.content, ...links],
-});
+/**
+ * Where a part of the run in `directory` is read; nothing where that lies elsewhere than the resources of runs do. A field of
+ * the result, and no resource link: LangChain's adapters make of those a file that providers refuse.
+ */
+export const runResource = (home: string, directory: string, part: RunPart): { readonly resource?: string } =>
+  dirname(directory) === runsFolder(home) ? { resource: runUri(basename(directory), part) } : {};
 
-/** To a part of the run in `directory`; none where that lies elsewhere than the resources of runs do. */
-export function runLink(home: string, directory: string, part: RunPart, title: string): ResourceLink[] {
-  if (dirname(directory) !== runsFolder(home)) return [];
-  const id = basename(directory);
-  const mimeType = "application/json";
-  return [{ type: "resource_link", uri: runUri(id, part), name: `${id}/${part}`, title, mimeType }];
-}
+/** The output field that {@link runResource} fills; `what` completes "Address of …". */
+export const resourceField = (what: string) =>
+  z.string().optional().describe(`Address of ${what}: a resource to read or subscribe to`);
 
 /** The message of an error with those of its causes; never a stack. */
 export function errorText(error: unknown): string {

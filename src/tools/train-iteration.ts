@@ -12,7 +12,7 @@ import { phaseFor, recipeOf } from "./run-settings.js";
 import { standingAtBegin, turnOf } from "./tasks/task-call.js";
 import { droppedNotice, tokenizeStored } from "./tokenize-stored.js";
 import { callSignal, type ToolContext } from "./tool-context.js";
-import { guarded, runLink, StoppedError, toolResult, withLinks } from "./tool-result.js";
+import { guarded, resourceField, runResource, StoppedError, toolResult } from "./tool-result.js";
 
 const NO_PAIRS = "no pairs yet: call generate-preference-pair first";
 
@@ -69,6 +69,7 @@ export const trainIterationOutput = z.object({
     .optional()
     .describe("Directory of the new checkpoint; the next call goes on from it. Absent in a dry run"),
   adapter: z.string().describe("Directory of the trained adapter or model, for other programs"),
+  resource: resourceField("the run's curves"),
   estimate: estimateSchema.optional().describe("Of a dry run: what it would cost"),
   notices: z.array(z.string()).describe("What the user should know, such as pairs that could not be used"),
 });
@@ -89,12 +90,10 @@ const config = {
 export function registerTrainIteration(server: McpServer, context: ToolContext): void {
   server.registerTool("train-iteration", config, ({ dry_run: dryRun, ...asked }, request) => {
     const signal = callSignal(context, request);
-    const work = async () => {
-      if (dryRun) return toolResult(trainIterationOutput, await estimated(context, asked));
-      const result = toolResult(trainIterationOutput, await train(context, asked, signal, request));
-      const { directory } = await context.run();
-      return withLinks(result, runLink(context.home, directory, "metrics", "Curves of the run"));
-    };
+    const work = async () =>
+      dryRun
+        ? toolResult(trainIterationOutput, await estimated(context, asked))
+        : toolResult(trainIterationOutput, await train(context, asked, signal, request));
     // An estimate waits for nobody.
     const turn = () => (dryRun ? work() : context.exclusive(signal, work, turnOf(request, "train-iteration")));
     return guarded("Call train-iteration again; stored pairs and the last checkpoint are kept", signal, turn);
@@ -172,6 +171,7 @@ async function train(
     totalSteps: began.totalSteps + rows.length,
     checkpoint,
     adapter: run.adapterDirectory,
+    ...runResource(context.home, run.directory, "metrics"),
     notices: notice === undefined ? [] : [notice],
   };
 }
