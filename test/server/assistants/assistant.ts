@@ -45,6 +45,8 @@ interface Intent {
   readonly tool: string;
   /** What texts said about this call. */
   readonly hints: Args;
+  /** The arguments as an error corrected them; nothing is filled in. */
+  readonly exactly?: Args;
 }
 
 /** An assistant that is not done after so many calls gives up. */
@@ -70,33 +72,32 @@ class Assistant {
     const results: Answer[] = [];
     for (const [i, wish] of this.goal.wishes.entries()) {
       const first = i === 0 ? this.goal.beginsWith : undefined;
-      results.push(await this.#fulfil(wish, first ?? toolForWish(this.desk, wish)));
+      const tool = first ?? toolForWish(this.desk, wish);
+      // The last answer may have said how to make this call.
+      const said = results.length === 0 ? [] : readAdvice(results.at(-1) as Answer, []).texts;
+      results.push(await this.#fulfil(wish, { tool, hints: { ...this.#trial(tool), ...this.#named(tool, said) } }));
     }
     return { steps: this.#steps, results };
   }
 
-  async #fulfil(wish: string, tool: string): Promise<Answer> {
-    const agenda: Intent[] = [{ tool, hints: this.#trial(tool) }];
+  async #fulfil(wish: string, first: Intent): Promise<Answer> {
+    const agenda: Intent[] = [first];
     for (;;) {
       const intent = agenda.at(-1) as Intent;
       const step = await this.#call(intent, wish);
       const advice = readAdvice(step.answer, this.desk.tools);
       if (step.answer.isError || advice.wentWrong) this.#recover(agenda, intent, step, advice);
-      else if (intent.hints["dry_run"] === true) agenda[agenda.length - 1] = this.#inEarnest(intent, advice);
+      else if (step.args["dry_run"] === true) agenda[agenda.length - 1] = this.#inEarnest(intent, advice);
       else if (advice.goesOn) await this.#follow(agenda, intent, advice);
       else if (agenda.length === 1) return step.answer;
       else agenda.pop();
     }
   }
 
-  async #call({ tool, hints }: Intent, wish: string): Promise<Step> {
+  async #call({ tool, hints, exactly }: Intent, wish: string): Promise<Step> {
     if (this.#steps.length >= PATIENCE) throw this.#stuck(`not done after ${PATIENCE} calls`);
-    const args = argumentsFor(this.#listing(tool), {
-      facts: this.goal.facts ?? {},
-      learned: this.#learned,
-      hints,
-      wish,
-    });
+    const { facts = {} } = this.goal;
+    const args = exactly ?? argumentsFor(this.#listing(tool), { facts, learned: this.#learned, hints, wish });
     const step = { tool, args, answer: await this.desk.call(tool, args) };
     this.#steps.push(step);
     if (!step.answer.isError) this.#learned = { ...this.#learned, ...readAdvice(step.answer, []).facts };
@@ -110,7 +111,7 @@ class Assistant {
       throw this.#stuck(`the user says no to "${text}"`);
     const fixed = correctedBy(this.#listing(intent.tool), args, text);
     if (fixed !== undefined && !this.#wasCalled(intent.tool, fixed)) {
-      agenda[agenda.length - 1] = { tool: intent.tool, hints: fixed };
+      agenda[agenda.length - 1] = { tool: intent.tool, hints: intent.hints, exactly: fixed };
       return;
     }
     const other = tools.find((name) => name !== intent.tool && !agenda.some(({ tool }) => tool === name));
@@ -133,9 +134,9 @@ class Assistant {
     ]);
   }
 
-  #inEarnest({ tool, hints }: Intent, { texts }: Advice): Intent {
-    const { dry_run: _, ...others } = hints;
-    return { tool, hints: { ...others, ...this.#named(tool, texts), dry_run: false } };
+  #inEarnest({ tool, hints, exactly }: Intent, { texts }: Advice): Intent {
+    const earnest = { ...this.#named(tool, texts), dry_run: false };
+    return { tool, hints: { ...hints, ...earnest }, ...(exactly && { exactly: { ...exactly, ...earnest } }) };
   }
 
   #named(tool: string, texts: readonly string[]): Args {

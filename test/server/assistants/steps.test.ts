@@ -1,11 +1,8 @@
 /** @file Assistants that work step by step: from a folder to a trained adapter by descriptions, results and errors alone. */
-import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { smallContext } from "../../tools/small-context.js";
 import { assist } from "./assistant.js";
-import { httpDesk, type OpenDesk, stdioDesk } from "./desks.js";
+import { type OpenDesk, stdioDesk } from "./desks.js";
 
 const closing: (() => Promise<void>)[] = [];
 afterEach(async () => {
