@@ -6,7 +6,7 @@ import { defineConfig } from "vitest/config";
 const dist = fileURLToPath(new URL("./dist/", import.meta.url));
 
 export default defineConfig({
-  resolve: { alias: [{ find: /^(?:\.\.\/)+src\//, replacement: dist }] },
+  resolve: { alias: [{ find: /^(?:\.\.\/)+src\/(?!page\/)/, replacement: dist }] },
   test: {
     include: ["test/**/*.test.ts"],
     pool: "forks",

@@ -12,6 +12,7 @@ import { principalOf } from "./access.js";
 import { idOf, REFUSED, refusal, SESSION_NOT_FOUND } from "./answers.js";
 import { SessionEvents } from "./event-store.js";
 import type { HttpLimits } from "./limits.js";
+import { once, onEnd } from "./on-end.js";
 
 export interface SessionsOptions {
   readonly createServer: () => McpServer;
@@ -200,39 +201,9 @@ function enter(session: Session, calls: number): () => void {
   session.open += 1;
   session.calls += calls;
   session.lastUsed = performance.now();
-  let left = false;
-  return () => {
-    if (left) return;
-    left = true;
+  return once(() => {
     session.open -= 1;
     session.calls -= calls;
     session.lastUsed = performance.now();
-  };
-}
-
-/** The response; `done` is called when its body was sent, or the client went away. */
-export function onEnd(response: Response, done: () => void): Response {
-  if (response.body === null) {
-    done();
-    return response;
-  }
-  const reader = response.body.getReader();
-  const body = new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      try {
-        const { done: ended, value } = await reader.read();
-        if (!ended) return controller.enqueue(value);
-        done();
-        controller.close();
-      } catch (error) {
-        done();
-        controller.error(error);
-      }
-    },
-    async cancel(reason) {
-      done();
-      await reader.cancel(reason);
-    },
   });
-  return new Response(body, { status: response.status, headers: response.headers });
 }
