@@ -6,7 +6,7 @@ import {
   legacyStatelessFallback,
   type McpServer,
 } from "@modelcontextprotocol/server";
-import type { Changes } from "../../tools/index.js";
+import { type Changes, RUNS_URI } from "../../tools/index.js";
 import { bodyRefusal, INVALID_REQUEST, idOf, REFUSED, refusal } from "./answers.js";
 import type { HttpLimits } from "./limits.js";
 import type { Exchange } from "./listener.js";
@@ -44,7 +44,10 @@ export function createMcpEndpoint(options: McpEndpointOptions): McpEndpoint {
     onError,
     ...(options.onSession !== undefined && { onChange: options.onSession }),
   });
-  const unsubscribe = changes.subscribe((uri) => modern.notify.resourceUpdated(uri));
+  const unsubscribe = changes.subscribe((uri) => {
+    modern.notify.resourceUpdated(uri);
+    if (uri === RUNS_URI) modern.notify.resourcesChanged();
+  });
   let calls = 0;
 
   const dispatch = async (
