@@ -1,6 +1,6 @@
 /** @file Settings from the environment; the only file that reads process.env. */
 import { homedir } from "node:os";
-import { isAbsolute, join } from "node:path";
+import { delimiter, dirname, isAbsolute, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseModelId } from "../trainer/index.js";
 import { nearest } from "../trainer/text/nearest.js";
@@ -18,8 +18,16 @@ export interface Config extends ModelSettings {
   readonly threads?: number;
   /** A sentence-transformers directory, or its id on the hub: finds passages by meaning instead of by words. */
   readonly embeddingModel?: string;
+  /** Folders below which tools may read; without them those of `defaultRoots`. */
+  readonly roots?: readonly string[];
+  /** Bytes of the documents of one ingest. */
+  readonly maxCorpusBytes?: number;
+  /** Whole self-teaching runs at once. Default 1: each takes the memory and the cores of a training. */
+  readonly maxRuns?: number;
   /** What clients of `preflexor api` must send. */
   readonly apiKey?: string;
+  /** What clients of `preflexor serve --http` must send. */
+  readonly token?: string;
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -66,6 +74,15 @@ export function readConfig(
     "the absolute path of a sentence-transformers directory, or owner/name",
     isModel,
   );
+  const roots = take(
+    "PREFLEXOR_ROOTS",
+    `absolute paths of folders, joined by "${delimiter}", none of them a whole file system`,
+    (text) =>
+      rootsOf(text).length > 0 &&
+      rootsOf(text).every((path) => isAbsolute(path) && dirname(resolve(path)) !== resolve(path)),
+  );
+  const corpusMb = take("PREFLEXOR_MAX_CORPUS_MB", "a whole number from 1 to 16384", wholeWithin(16384));
+  const maxRuns = take("PREFLEXOR_MAX_RUNS", "a whole number from 1 to 16", wholeWithin(16));
   const models = modelSettings(env, take, problems);
   for (const name of unknownSettings(env)) problems.push(`${name}: no such setting${guessOf(name)}`);
   if (problems.length > 0)
@@ -78,10 +95,37 @@ export function readConfig(
     ...(chromaUrl !== undefined && { chromaUrl }),
     ...(threads !== undefined && { threads: Number(threads) }),
     ...(embeddingModel !== undefined && { embeddingModel }),
+    ...(roots !== undefined && { roots: rootsOf(roots).map((path) => resolve(path)) }),
+    ...(corpusMb !== undefined && { maxCorpusBytes: Number(corpusMb) * 2 ** 20 }),
+    ...(maxRuns !== undefined && { maxRuns: Number(maxRuns) }),
     // Not checked here: the message of a problem shows what was found.
     ...(env["PREFLEXOR_API_KEY"] && { apiKey: env["PREFLEXOR_API_KEY"] }),
+    ...(env["PREFLEXOR_TOKEN"] && { token: env["PREFLEXOR_TOKEN"] }),
   };
 }
+
+const rootsOf = (text: string): string[] => text.split(delimiter).filter((path) => path !== "");
+const wholeWithin =
+  (most: number) =>
+  (text: string): boolean =>
+    /^\d+$/.test(text) && +text >= 1 && +text <= most;
+
+/** What is left at its default is absent. */
+export const corpusLimitsOf = ({ maxCorpusBytes }: Pick<Config, "maxCorpusBytes">): { totalBytes?: number } =>
+  maxCorpusBytes === undefined ? {} : { totalBytes: maxCorpusBytes };
+
+/** Values that no log may show: of variables that are called keys, tokens, secrets or passwords. */
+export function secretValues(env: Environment = process.env): string[] {
+  const values = Object.entries(env).flatMap(([name, value]) =>
+    /KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL/i.test(name) && value !== undefined && value.length >= LEAST_SECRET
+      ? [value]
+      : [],
+  );
+  return values.sort((a, b) => b.length - a.length);
+}
+
+/** Shorter ones are switches, and words of every text. */
+const LEAST_SECRET = 8;
 
 /** Flags of the command line over the environment, checked by the same rules. A problem names the variable of the flag. */
 export function readConfigWith(flags: Partial<ModelSettings>, env: Environment = process.env): Config {
@@ -97,6 +141,12 @@ export function readConfigWith(flags: Partial<ModelSettings>, env: Environment =
   return readConfig({ ...env, ...Object.fromEntries(given) });
 }
 
+/** Values of variables whose names say that they are secret, such as OPENAI_API_KEY and HF_TOKEN: no log may hold them. */
+export function environmentSecrets(env: Environment = process.env): readonly string[] {
+  const isSecret = (name: string): boolean => /(?:^|_)(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD)$/i.test(name);
+  return Object.entries(env).flatMap(([name, value]) => (value && isSecret(name) ? [value] : []));
+}
+
 const SETTINGS = [
   "PREFLEXOR_HOME",
   "PREFLEXOR_MODEL",
@@ -109,6 +159,10 @@ const SETTINGS = [
   "PREFLEXOR_OFFLINE",
   "PREFLEXOR_EMBEDDING_MODEL",
   "PREFLEXOR_API_KEY",
+  "PREFLEXOR_TOKEN",
+  "PREFLEXOR_ROOTS",
+  "PREFLEXOR_MAX_CORPUS_MB",
+  "PREFLEXOR_MAX_RUNS",
 ];
 
 function guessOf(name: string): string {

@@ -20,6 +20,7 @@ import {
 } from "./ask-client.js";
 import { type AsksUser, userOf } from "./client-elicitation.js";
 import { parkedCall } from "./parked-calls.js";
+import { withSignedState } from "./request-state.js";
 import { taskOf } from "./tasks/task-call.js";
 import { callSignal, type ToolContext } from "./tool-context.js";
 
@@ -39,7 +40,8 @@ export async function withClient(
   if (request.mcpReq.envelope === undefined) {
     return work(clientOf(caller, askWithin(request)), callSignal(context, request));
   }
-  return parkedCall(context, request, (ask, signal) => work(clientOf(caller, ask), signal));
+  const result = await parkedCall(context, request, (ask, signal) => work(clientOf(caller, ask), signal));
+  return withSignedState(result, request);
 }
 
 /** Who called, and what it offers. */

@@ -12,7 +12,7 @@ import { recipeOf } from "./run-settings.js";
 import { standingAtBegin, turnOf } from "./tasks/task-call.js";
 import { droppedNotice, tokenizeStored } from "./tokenize-stored.js";
 import type { ToolContext } from "./tool-context.js";
-import { guarded, toolResult } from "./tool-result.js";
+import { guarded, resourceField, runResource, toolResult } from "./tool-result.js";
 import { requireTopic } from "./topic.js";
 
 /** Samples of one batch fit into memory, and the call into a client's patience. */
@@ -44,6 +44,7 @@ export const generatePreferencePairOutput = z.object({
     .describe("How many of them cannot be trained on, by reason, such as too long for the model"),
   pairs: z.number().int().describe("Pairs that the current run now has"),
   pairsFile: z.string(),
+  resource: resourceField("the run's pairs"),
   notices: z.array(z.string()).describe("What the user should know, such as a pair that is too long for the model"),
 });
 
@@ -82,6 +83,7 @@ async function generate(
   const store = await context.store();
   report(0, count + 1, "opening the model and the teacher");
   const [student, model, run] = await Promise.all([context.student(), context.teacher(client), context.run()]);
+  await run.claim();
   const stored = await run.pairs();
   const began = await standingAtBegin(request, beginning, async () => ({ pairs: stored.length }));
   const earlier = stored.slice(began.pairs, began.pairs + count);
@@ -109,6 +111,7 @@ async function generate(
     dropped,
     pairs: stored.length + batch.pairs.length,
     pairsFile: run.pairsFile,
+    ...runResource(context.home, run.directory, "pairs"),
     notices: [...(repeated ? [REPEATED] : []), ...(notice === undefined ? [] : [notice])],
   };
 }

@@ -1,7 +1,4 @@
 /** @file ingest-corpus: documents into passages, and passages into the store; makes the corpus the active one. */
-
-import { homedir } from "node:os";
-import { resolve } from "node:path";
 import type { McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { type ActiveCorpus, BUILT_IN_WORLD } from "./active-corpus.js";
@@ -10,6 +7,7 @@ import { unlessConfirmed } from "./client-elicitation.js";
 import { withClient } from "./client-sampling.js";
 import { ingestCorpus, removeCorpus } from "./ingest.js";
 import { progressOf } from "./progress.js";
+import { absolutePath } from "./roots.js";
 import { turnOf } from "./tasks/task-call.js";
 import type { ToolContext } from "./tool-context.js";
 import { guarded, toolResult } from "./tool-result.js";
@@ -63,10 +61,15 @@ export function registerIngestCorpus(server: McpServer, context: ToolContext): v
   server.registerTool("ingest-corpus", config, ({ path, remove, confirm }, request) =>
     withClient({ server, context, request }, (client, signal) => {
       const work = async () => {
-        const corpus = corpusOf(path);
+        const corpus = await corpusOf(path, remove, context);
         const done = remove
           ? await removeCorpus(context, corpus, path, signal)
-          : await ingestCorpus(context, corpus, { signal, onProgress: progressOf(request) });
+          : await ingestCorpus(context, corpus, {
+              signal,
+              onProgress: progressOf(request),
+              problemOf: context.paths.problemOf,
+              limits: context.corpusLimits,
+            });
         const isEmpty = (await context.activeCorpus()) === undefined;
         const needsModel = !remove && ownTextNeedsAModel(context, corpus);
         return toolResult(ingestCorpusOutput, {
@@ -94,8 +97,8 @@ const OWN_TEXT =
 const ownTextNeedsAModel = ({ recipe }: ToolContext, { kind }: ActiveCorpus): boolean =>
   kind === "folder" && recipe === "nano";
 
-/** Assistants start servers anywhere, so "~" is understood and other relative paths are shown resolved if they fail. */
-function corpusOf(path: string): ActiveCorpus {
+/** Taking out what was ingested reads nothing, so that may lie anywhere, also where it is gone. */
+async function corpusOf(path: string, remove: boolean, { paths }: ToolContext): Promise<ActiveCorpus> {
   if (path === BUILT_IN_WORLD) return { kind: "world", path };
-  return { kind: "folder", path: resolve(path.replace(/^~(?=$|[/\\])/, () => homedir())) };
+  return { kind: "folder", path: remove ? absolutePath(path) : await paths.read(path) };
 }

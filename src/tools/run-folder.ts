@@ -11,6 +11,8 @@ export interface RunFolder {
   readonly pairsFile: string;
   readonly metricsFile: string;
   readonly adapterDirectory: string;
+  /** Takes the run for this process: before its first write, and before work that ends with one. Throws where another has it. */
+  claim(): Promise<void>;
   appendPair(pair: PreferencePair): Promise<void>;
   /** All stored pairs, oldest first. Throws with the line's number where a line is no pair. */
   pairs(): Promise<PreferencePair[]>;
@@ -63,7 +65,10 @@ async function checkpointSteps(directory: string): Promise<number[]> {
 }
 
 /** Creates the directory where it is missing; appends, so that an interrupted run keeps what it has. */
-export async function openRunFolder(directory: string): Promise<RunFolder> {
+export async function openRunFolder(
+  directory: string,
+  { claim = async () => {} }: { readonly claim?: () => Promise<void> } = {},
+): Promise<RunFolder> {
   await mkdir(directory, { recursive: true });
   const pairsFile = join(directory, "pairs.jsonl");
   const metricsFile = join(directory, "metrics.jsonl");
@@ -73,9 +78,16 @@ export async function openRunFolder(directory: string): Promise<RunFolder> {
     pairsFile,
     metricsFile,
     adapterDirectory: join(directory, "adapter"),
-    appendPair: (pair) => appendFile(pairsFile, `${JSON.stringify(pair)}\n`),
+    claim,
+    async appendPair(pair) {
+      await claim();
+      await appendFile(pairsFile, `${JSON.stringify(pair)}\n`);
+    },
     pairs: () => readRunPairs(directory),
-    appendMetrics: (row) => appendFile(metricsFile, `${JSON.stringify(row)}\n`),
+    async appendMetrics(row) {
+      await claim();
+      await appendFile(metricsFile, `${JSON.stringify(row)}\n`);
+    },
     keptSteps: (after, last) => keptSteps(metricsFile, after, last),
     checkpointDirectory,
     async latestCheckpoint() {

@@ -1,17 +1,18 @@
 /** @file train-iteration: optimizer steps on the pairs of the current run, then a checkpoint. */
 import type { McpServer, ServerContext } from "@modelcontextprotocol/server";
 import { z } from "zod";
-import { type Student, type TrainedStep, trainRound } from "../agents/index.js";
+import { type PhasePlan, type Student, type TrainedStep, trainRound } from "../agents/index.js";
 import { type LossName, needsReference, type StepMetrics } from "../trainer/index.js";
-import { oneOf, toolArguments, wholeNumber } from "./arguments.js";
+import { oneOf, toolArguments, wholeNumber, yesOrNo } from "./arguments.js";
 import { progressOf, type ReportProgress } from "./progress.js";
 import { replayOf } from "./replay.js";
 import type { RunFolder } from "./run-folder.js";
+import { estimateSchema } from "./run-keeper.js";
 import { phaseFor, recipeOf } from "./run-settings.js";
 import { standingAtBegin, turnOf } from "./tasks/task-call.js";
 import { droppedNotice, tokenizeStored } from "./tokenize-stored.js";
 import { callSignal, type ToolContext } from "./tool-context.js";
-import { guarded, StoppedError, toolResult } from "./tool-result.js";
+import { guarded, resourceField, runResource, StoppedError, toolResult } from "./tool-result.js";
 
 const NO_PAIRS = "no pairs yet: call generate-preference-pair first";
 
@@ -42,14 +43,17 @@ const input = toolArguments({
         "reference compares with the weights as they are when this call begins. Another loss than the last call's starts " +
         "the optimizer anew",
     ),
+  dry_run: yesOrNo()
+    .default(false)
+    .describe("Only estimate: steps, memory, time. Nothing is trained and no model opened"),
 });
 
 const reading = z.object({ first: z.number(), last: z.number() });
 type Reading = z.infer<typeof reading>;
 
 export const trainIterationOutput = z.object({
-  steps: z.number().int().describe("Optimizer steps of this call"),
-  loss: reading.describe("Loss of the first and of the last step"),
+  steps: z.number().int().describe("Optimizer steps of this call; in a dry run those that it would take"),
+  loss: reading.optional().describe("Loss of the first and of the last step; absent in a dry run"),
   rewardMargin: reading
     .optional()
     .describe("Mean reward of the chosen replies minus that of the rejected ones; sft has none"),
@@ -60,8 +64,13 @@ export const trainIterationOutput = z.object({
   pairs: z.number().int().describe("Stored pairs that were trained on"),
   dropped: z.record(z.string(), z.number()).describe("Stored pairs that could not be used, by reason"),
   totalSteps: z.number().int().describe("Steps of this model since its run began"),
-  checkpoint: z.string().describe("Directory of the new checkpoint; the next call goes on from it"),
+  checkpoint: z
+    .string()
+    .optional()
+    .describe("Directory of the new checkpoint; the next call goes on from it. Absent in a dry run"),
   adapter: z.string().describe("Directory of the trained adapter or model, for other programs"),
+  resource: resourceField("the run's curves"),
+  estimate: estimateSchema.optional().describe("Of a dry run: what it would cost"),
   notices: z.array(z.string()).describe("What the user should know, such as pairs that could not be used"),
 });
 type Trained = z.input<typeof trainIterationOutput>;
@@ -70,7 +79,7 @@ const config = {
   title: "Train an iteration",
   description:
     "Trains the model on all stored pairs of the current run, by default with ORPO, and writes a checkpoint. Needs pairs: call " +
-    "generate-preference-pair several times before. Takes seconds to minutes; reports progress by step. A call that is " +
+    "generate-preference-pair several times before. Takes seconds to minutes (dry_run estimates it); reports progress by step. A call that is " +
     "cancelled keeps the steps that it took, in a checkpoint of their own. Then ask with recursive-reason, or make new " +
     "pairs against the better model.",
   inputSchema: input,
@@ -79,18 +88,50 @@ const config = {
 };
 
 export function registerTrainIteration(server: McpServer, context: ToolContext): void {
-  server.registerTool("train-iteration", config, (asked, request) => {
+  server.registerTool("train-iteration", config, ({ dry_run: dryRun, ...asked }, request) => {
     const signal = callSignal(context, request);
-    const work = async () => toolResult(trainIterationOutput, await train(context, asked, signal, request));
-    return guarded("Call train-iteration again; stored pairs and the last checkpoint are kept", signal, () =>
-      context.exclusive(signal, work, turnOf(request, "train-iteration")),
-    );
+    const work = async () =>
+      dryRun
+        ? toolResult(trainIterationOutput, await estimated(context, asked))
+        : toolResult(trainIterationOutput, await train(context, asked, signal, request));
+    // An estimate waits for nobody.
+    const turn = () => (dryRun ? work() : context.exclusive(signal, work, turnOf(request, "train-iteration")));
+    return guarded("Call train-iteration again; stored pairs and the last checkpoint are kept", signal, turn);
   });
 }
 
+type Asked = Omit<z.infer<typeof input>, "dry_run">;
+
+/** All stored pairs count: which of them are too long is only known with the model's tokenizer. */
+async function estimated(context: ToolContext, { steps: wanted, loss }: Asked): Promise<Trained> {
+  const run = await context.run();
+  const pairs = (await run.pairs()).length;
+  if (pairs === 0) throw new Error(NO_PAIRS);
+  const { totalSteps = 0, loss: last } = (await run.lastTraining()) ?? {};
+  const steps = wanted ?? stepsFor(context, pairs, phaseFor(context.recipe, loss, ANY_SIZE));
+  const estimate = await context.runs.estimateTraining({ pairs, steps, loss });
+  return {
+    steps,
+    lossType: loss,
+    optimizerReset: last !== undefined && last !== loss,
+    pairs,
+    dropped: {},
+    totalSteps,
+    adapter: run.adapterDirectory,
+    estimate,
+    notices: ["a dry run: nothing was trained; call train-iteration with the same arguments without dry_run"],
+  };
+}
+
+/** A phase's batch does not depend on the size of the model. */
+const ANY_SIZE = 1e6;
+
+const stepsFor = ({ recipe }: ToolContext, pairs: number, { batchPairs }: Pick<PhasePlan, "batchPairs">): number =>
+  Math.max(recipeOf(recipe).leastSteps, 2 * Math.ceil(pairs / batchPairs));
+
 async function train(
   context: ToolContext,
-  { steps: wanted, loss }: z.infer<typeof input>,
+  { steps: wanted, loss }: Asked,
   signal: AbortSignal,
   request: ServerContext,
 ): Promise<Trained> {
@@ -98,18 +139,18 @@ async function train(
   const run = await context.run();
   const stored = await run.pairs();
   if (stored.length === 0) throw new Error(NO_PAIRS);
+  await run.claim();
   report(0, wanted ?? 1, "opening the model");
   const student = await context.student();
   const phase = phaseFor(context.recipe, loss, student.policy.info.parameters);
   const { pairs, dropped } = tokenizeStored(stored, student, phase);
   const notice = droppedNotice(dropped, stored.length, phase);
   if (pairs.length === 0) throw new Error(`${notice}: call generate-preference-pair again, with other topics`);
-  const perEpoch = Math.ceil(pairs.length / phase.batchPairs);
   const replay = replayOf(student, await context.environment());
   const { before, optimizerReset } = await prepare(student, run, loss);
   const began = await standingAtBegin(request, beginning, async () => ({
     totalSteps: before,
-    steps: wanted ?? Math.max(recipeOf(context.recipe).leastSteps, 2 * perEpoch),
+    steps: wanted ?? stepsFor(context, pairs.length, phase),
   }));
   const { steps } = began;
   const rows = await run.keptSteps(began.totalSteps, before);
@@ -130,6 +171,7 @@ async function train(
     totalSteps: began.totalSteps + rows.length,
     checkpoint,
     adapter: run.adapterDirectory,
+    ...runResource(context.home, run.directory, "metrics"),
     notices: notice === undefined ? [] : [notice],
   };
 }

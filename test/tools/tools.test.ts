@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createServer } from "../../src/server/create-server.js";
 import { NACRE, scriptedStudent, WOOD } from "../agents/scripted-student.js";
 import { type SmallContext, smallContext, WORLD } from "./small-context.js";
+import { TOOL_NAMES } from "./tool-names.js";
 
 let context: SmallContext;
 let client: Client;
@@ -62,13 +63,7 @@ async function refusal(name: string, args: Structured = {}): Promise<string> {
 describe("the list of tools", () => {
   it("is in the order in which they are called, and the same each time", async () => {
     const first = await client.listTools();
-    expect(first.tools.map(({ name }) => name)).toEqual([
-      "ingest-corpus",
-      "retrieve-context",
-      "generate-preference-pair",
-      "train-iteration",
-      "recursive-reason",
-    ]);
+    expect(first.tools.map(({ name }) => name)).toEqual(TOOL_NAMES);
     expect((await client.listTools()).tools).toEqual(first.tools);
   });
 
