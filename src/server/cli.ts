@@ -19,6 +19,8 @@ import { runsCommand } from "./runs-command.js";
 import type { RunsRequest } from "./runs-run.js";
 import { scoreCommand } from "./score-command.js";
 import type { ScoreOptions } from "./score-run.js";
+import { serveCommand } from "./serve-command.js";
+import type { ServeOptions } from "./serve-options.js";
 import { teachCommand } from "./teach-command.js";
 import type { TeachRunOptions } from "./teach-prepare.js";
 import { trainCommand } from "./train-command.js";
@@ -45,12 +47,14 @@ Examples:
   $ preflexor runs list                       the runs that are kept, and the room they take
   $ preflexor doctor                          what this machine can do
   $ preflexor                                 the MCP server over stdio, as an assistant starts it
+  $ preflexor serve --http                    the MCP server over HTTP, and a page for people
 
 Settings (environment): PREFLEXOR_HOME (corpora and runs), PREFLEXOR_MODEL, PREFLEXOR_CHROMA_URL, PREFLEXOR_THREADS,
 PREFLEXOR_TEACHER, PREFLEXOR_CRITIC and PREFLEXOR_JUDGE (builtin, extractive, self, client, preflexor:<directory or id>,
 <provider>:<model> of LangChain, openai:<model>@<base URL>), PREFLEXOR_TEACHER_BASE_URL (of openai:<model>),
 PREFLEXOR_OFFLINE (1: nothing leaves this machine),
-PREFLEXOR_EMBEDDING_MODEL (a sentence-transformers directory or id: finds passages by meaning), PREFLEXOR_API_KEY (of preflexor api).
+PREFLEXOR_EMBEDDING_MODEL (a sentence-transformers directory or id: finds passages by meaning), PREFLEXOR_API_KEY (of preflexor api),
+PREFLEXOR_TOKEN (of preflexor serve --http).
 `;
 
 function wholeNumber(least: number, most: number): (text: string) => number {
@@ -97,6 +101,7 @@ export interface Commands {
   doctor(options: DoctorRunOptions): Promise<number>;
   api(options: ApiOptions): Promise<number>;
   runs(request: RunsRequest): Promise<number>;
+  serve(options: ServeOptions): Promise<number>;
 }
 
 const COMMANDS: Commands = {
@@ -110,6 +115,7 @@ const COMMANDS: Commands = {
   doctor: async (options) => (await import("./doctor-run.js")).runDoctor(options),
   api: async (options) => (await import("./api-run.js")).runApi(options),
   runs: async (request) => (await import("./runs-run.js")).runRuns(request),
+  serve: async (options) => (await import("./serve-run.js")).runServe(options),
 };
 
 /** Runs a command; resolves to the exit code. Help, version and mistakes are printed here. */
@@ -143,9 +149,7 @@ export async function runCli(
     doctorCommand(async (options) => finish(await others.doctor(options))),
     apiCommand(async (options) => finish(await others.api(options))),
     runsCommand(async (request) => finish(await others.runs(request))),
-    new Command("serve")
-      .description("the MCP server over stdio, also at a terminal")
-      .action(async () => (await import("./stdio.js")).serve()),
+    serveCommand(async (options) => finish(await others.serve(options))),
   ];
   for (const command of commands) {
     for (const one of [command, ...command.commands]) {

@@ -5,19 +5,21 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { lockRun, type PassageStore, type ReleaseRun, type Student } from "../agents/index.js";
 import {
   type ActiveCorpus,
-  createChanges,
   EMPTY_CORPUS,
   openRunFolder,
   readActiveCorpus,
   serialQueue,
   type ToolContext,
+  watchedChanges,
   writeActiveCorpus,
 } from "../tools/index.js";
+import { runReport } from "../tools/views/index.js";
 import { type Config, corpusLimitsOf } from "./config.js";
 import { currentRun } from "./current-run.js";
 import { embeddingOf, type OpenEmbedding } from "./embedding.js";
 import { type Lazy, lazy } from "./lazy.js";
 import { judgeOf, openStudent, recipeNameOf } from "./models.js";
+import { appPage, reportHtml } from "./page/index.js";
 import { pathGuardOf } from "./roots.js";
 import { lazyRunKeeper } from "./runs/lazy-run-keeper.js";
 import { teachingModels } from "./teaching-models.js";
@@ -69,7 +71,7 @@ export function createContext(config: Config, onNotice: (text: string) => void =
   };
   const store = async () => stores.open(await requireCorpus());
   const exclusive = serialQueue();
-  const changes = createChanges();
+  const changes = watchedChanges(home, signal);
   const paths = pathGuardOf(config);
   return {
     config,
@@ -97,6 +99,8 @@ export function createContext(config: Config, onNotice: (text: string) => void =
     corpusLimits: corpusLimitsOf(config),
     runs: lazyRunKeeper({ config, paths, changes, signal }),
     changes,
+    report: async (id) => reportHtml(await runReport(home, id)),
+    appPage,
     exclusive,
     close: async () => {
       controller.abort(new Error("the server stops"));

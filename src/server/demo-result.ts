@@ -11,6 +11,13 @@ export {
   splitName,
 } from "../agents/teaching/log-changes.js";
 
+/** The question that the demo answers with recursion. */
+export interface DemoReasoning {
+  readonly question: string;
+  readonly answer: string;
+  readonly rounds: readonly { readonly thinking: string; readonly answer: string; readonly score: number }[];
+}
+
 export interface TypeChange {
   readonly split: string;
   readonly type: string;

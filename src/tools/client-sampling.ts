@@ -14,6 +14,8 @@ import type { SamplingClient, SamplingRequest } from "../agents/index.js";
 import type { AskClient, ClientMethod, ClientQuestions, ClientReplies } from "./ask-client.js";
 import { type AsksUser, userOf } from "./client-elicitation.js";
 import { parkedCall } from "./parked-calls.js";
+import { withSignedState } from "./request-state.js";
+import { taskOf } from "./tasks/task-call.js";
 import { callSignal, type ToolContext } from "./tool-context.js";
 
 /** A person may have to read and allow the request first. */
@@ -29,11 +31,14 @@ export async function withClient(
   { server, context, request }: { server: McpServer; context: ToolContext; request: ServerContext },
   work: Work,
 ): Promise<CallToolResult | InputRequiredResult> {
+  const task = taskOf(request);
+  if (task !== undefined) return work(clientOf(task.caller, task.ask), task.signal);
   const caller = callerOf(server, request);
   if (request.mcpReq.envelope === undefined) {
     return work(clientOf(caller, askWithin(request)), callSignal(context, request));
   }
-  return parkedCall(context, request, (ask, signal) => work(clientOf(caller, ask), signal));
+  const result = await parkedCall(context, request, (ask, signal) => work(clientOf(caller, ask), signal));
+  return withSignedState(result, request);
 }
 
 /** Who called, and what it offers. */

@@ -6,6 +6,7 @@ import { toolArguments, wholeNumber } from "./arguments.js";
 import { progressOf } from "./progress.js";
 import { runId, runItemSchema } from "./run-schemas.js";
 import { nextStep, runText } from "./run-text.js";
+import { shownBy } from "./shown-by.js";
 import { callSignal, type ToolContext } from "./tool-context.js";
 import { guarded, toolResult } from "./tool-result.js";
 import { type RunDetail, runDetail, runMetrics } from "./views/index.js";
@@ -53,7 +54,7 @@ const config = {
 };
 
 export function registerGetRun(server: McpServer, context: ToolContext): void {
-  server.registerTool("get-run", config, ({ run, wait_seconds: seconds }, request) => {
+  server.registerTool("get-run", { ...config, ...shownBy(context) }, ({ run, wait_seconds: seconds }, request) => {
     const signal = callSignal(context, request);
     const report = progressOf(request);
     return guarded("Call list-runs for the ids that there are", signal, async () => {

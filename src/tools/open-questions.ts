@@ -9,6 +9,7 @@ interface OpenQuestion {
   readonly method: ClientMethod;
   readonly params: ClientQuestions[ClientMethod];
   readonly resolve: (reply: ClientReplies[ClientMethod]) => void;
+  readonly reject: (error: unknown) => void;
 }
 
 export class OpenQuestions {
@@ -36,7 +37,7 @@ export class OpenQuestions {
     new Promise((resolve, reject) => {
       signal?.throwIfAborted();
       const key = `${method === "sampling/createMessage" ? "sample" : "elicit"}-${++this.#asked}`;
-      this.#open.set(key, { method, params, resolve: resolve as OpenQuestion["resolve"] });
+      this.#open.set(key, { method, params, resolve: resolve as OpenQuestion["resolve"], reject });
       const withdraw = (): void => {
         if (this.#open.delete(key)) this.onChange();
         reject(signal?.reason);
@@ -57,6 +58,20 @@ export class OpenQuestions {
         this.#close(key, resolve, reply as ClientReplies["elicitation/create"]);
       }
     }
+  }
+
+  /** The client cannot, or will not. */
+  refuse(key: string, error: unknown): void {
+    const question = this.#open.get(key);
+    if (question === undefined) return;
+    this.#open.delete(key);
+    this.onChange();
+    question.reject(error);
+  }
+
+  /** What is open, oldest first. */
+  open(): (readonly [key: string, Pick<OpenQuestion, "method" | "params">])[] {
+    return [...this.#open];
   }
 
   requests(): InputRequests {

@@ -10,6 +10,7 @@ import { withClient } from "./client-sampling.js";
 import { estimateText, isExpensive } from "./estimate-text.js";
 import { progressOf } from "./progress.js";
 import { type Estimate, estimateSchema, type StartedRun, type TeachRequest } from "./run-keeper.js";
+import { shownBy } from "./shown-by.js";
 import type { ToolContext } from "./tool-context.js";
 import { guarded, toolResult } from "./tool-result.js";
 
@@ -76,7 +77,7 @@ const config = {
 const NEXT = "Correct the argument that is named, and call start-run with dry_run: true";
 
 export function registerStartRun(server: McpServer, context: ToolContext): void {
-  server.registerTool("start-run", config, (asked, request) =>
+  server.registerTool("start-run", { ...config, ...shownBy(context) }, (asked, request) =>
     withClient({ server, context, request }, (client, signal) =>
       guarded(NEXT, signal, async () => {
         progressOf(request)(0, 1, "checking the settings");

@@ -9,6 +9,7 @@ import type { PathGuard } from "./roots.js";
 import type { RunFolder } from "./run-folder.js";
 import type { RunKeeper } from "./run-keeper.js";
 import type { RecipeName } from "./run-settings.js";
+import type { Exclusive } from "./serial.js";
 
 export type Judge = Pick<ReasoningContext, "critic" | "score" | "evidence">;
 
@@ -48,8 +49,12 @@ export interface ToolContext {
   readonly runs: RunKeeper;
   /** Tells who listens that a resource has new content. */
   readonly changes: Changes;
+  /** The report of a run as one HTML page, where whoever made the context can render it. Throws where there is no such run. */
+  readonly report?: (id: string) => Promise<string>;
+  /** The page that clients show beside a run (MCP Apps), where there is one. */
+  readonly appPage?: () => Promise<string>;
   /** One at a time, in order of asking: for work that changes the model or the run. */
-  exclusive<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T>;
+  readonly exclusive: Exclusive;
 }
 
 /** Ends with whichever comes first: the request is cancelled, or the server stops. */

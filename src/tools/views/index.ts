@@ -23,3 +23,6 @@ export type {
   RunMetrics,
   RunReport,
 } from "./types.js";
+export { APP_URI, passageUri, RUN_PARTS, RUNS_URI, type RunPart, runUri } from "./uris.js";
+export { type RunsWatch, type WatchOptions, watchRuns } from "./watch-runs.js";
+export { watchedChanges } from "./watched-changes.js";
