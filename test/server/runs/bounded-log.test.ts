@@ -4,8 +4,7 @@ import { appendFile, mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
-import { secretValues } from "../../../src/server/config.js";
-import { cutLog, withoutSecrets } from "../../../src/server/runs/bounded-log.js";
+import { cutLog } from "../../../src/server/runs/bounded-log.js";
 
 const file = async (): Promise<string> => join(await mkdtemp(join(tmpdir(), "log-")), "worker.log");
 
@@ -27,19 +26,6 @@ it("a small file, or none, is left alone", async () => {
   await writeFile(log, "line\n");
   cutLog(log);
   expect(await readFile(log, "utf8")).toBe("line\n");
-});
-
-it("secrets are the values of variables that are called so, the longest first", () => {
-  const env = {
-    OPENAI_API_KEY: "sk-12345678",
-    HF_TOKEN: "hf_12345678901",
-    PATH: "/usr/bin:/bin/and/more",
-    MY_SECRET: "short",
-    NO_PASSWORD: undefined,
-  };
-  const secrets = secretValues(env);
-  expect(secrets).toEqual(["hf_12345678901", "sk-12345678"]);
-  expect(withoutSecrets("key sk-12345678, sk-12345678 and hf_12345678901", secrets)).toBe("key ***, *** and ***");
 });
 
 it("what a process writes to stderr holds none", async () => {
