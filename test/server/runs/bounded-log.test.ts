@@ -32,10 +32,10 @@ it("what a process writes to stderr holds none", async () => {
   const log = await file();
   await writeFile(log, "");
   const url = new URL("../../../dist/server/runs/bounded-log.js", import.meta.url).href;
-  const code = `import { boundStderr } from ${JSON.stringify(url)}; boundStderr(${JSON.stringify(log)}, ["sk-12345678"]);
-    process.stderr.write("key sk-12345678\\n"); console.error(Buffer.from("sk-12345678").toString());`;
+  const code = `import { boundStderr } from ${JSON.stringify(url)}; boundStderr(${JSON.stringify(log)}, ["letmein-in-peace"]);
+    process.stderr.write("key letmein-in-peace\\n"); console.error(Buffer.from("letmein-in-peace").toString());`;
   const stderr = execFileSync("sh", ["-c", `"${process.execPath}" --input-type=module -e '${code}' 2>&1`], {
     encoding: "utf8",
   });
-  expect(stderr).toBe("key ***\n***\n");
+  expect(stderr).toBe("key [redacted]\n[redacted]\n");
 });
