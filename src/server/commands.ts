@@ -7,6 +7,7 @@ import type { ExportRunOptions } from "./export-run.js";
 import type { GenerateRunOptions } from "./generate-run.js";
 import type { RunsRequest } from "./runs-run.js";
 import type { ScoreOptions } from "./score-run.js";
+import type { ServeOptions } from "./serve-options.js";
 import type { TeachRunOptions } from "./teach-prepare.js";
 import type { TrainOptions } from "./train-run.js";
 
@@ -22,6 +23,7 @@ export interface Commands {
   doctor(options: DoctorRunOptions): Promise<number>;
   api(options: ApiOptions): Promise<number>;
   runs(request: RunsRequest): Promise<number>;
+  serve(options: ServeOptions): Promise<number>;
 }
 
 export const COMMANDS: Commands = {
@@ -35,4 +37,5 @@ export const COMMANDS: Commands = {
   doctor: async (options) => (await import("./doctor-run.js")).runDoctor(options),
   api: async (options) => (await import("./api-run.js")).runApi(options),
   runs: async (request) => (await import("./runs-run.js")).runRuns(request),
+  serve: async (options) => (await import("./serve-run.js")).runServe(options),
 };

@@ -20,6 +20,8 @@ export interface Config extends ModelSettings {
   readonly embeddingModel?: string;
   /** What clients of `preflexor api` must send. */
   readonly apiKey?: string;
+  /** What clients of `preflexor serve --http` must send. */
+  readonly token?: string;
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -80,6 +82,7 @@ export function readConfig(
     ...(embeddingModel !== undefined && { embeddingModel }),
     // Not checked here: the message of a problem shows what was found.
     ...(env["PREFLEXOR_API_KEY"] && { apiKey: env["PREFLEXOR_API_KEY"] }),
+    ...(env["PREFLEXOR_TOKEN"] && { token: env["PREFLEXOR_TOKEN"] }),
   };
 }
 
@@ -97,6 +100,12 @@ export function readConfigWith(flags: Partial<ModelSettings>, env: Environment =
   return readConfig({ ...env, ...Object.fromEntries(given) });
 }
 
+/** Values of variables whose names say that they are secret, such as OPENAI_API_KEY and HF_TOKEN: no log may hold them. */
+export function environmentSecrets(env: Environment = process.env): readonly string[] {
+  const isSecret = (name: string): boolean => /(?:^|_)(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD)$/i.test(name);
+  return Object.entries(env).flatMap(([name, value]) => (value && isSecret(name) ? [value] : []));
+}
+
 const SETTINGS = [
   "PREFLEXOR_HOME",
   "PREFLEXOR_MODEL",
@@ -109,6 +118,7 @@ const SETTINGS = [
   "PREFLEXOR_OFFLINE",
   "PREFLEXOR_EMBEDDING_MODEL",
   "PREFLEXOR_API_KEY",
+  "PREFLEXOR_TOKEN",
 ];
 
 function guessOf(name: string): string {

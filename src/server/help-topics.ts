@@ -1,5 +1,6 @@
 /** @file `preflexor help <topic>`: pages about what no single command explains. */
 import { serverCommand } from "./own-command.js";
+import { DEFAULT_PORT } from "./serve-options.js";
 import { settingsPage } from "./settings-help.js";
 
 /** Each page is made when it is asked for. */
@@ -26,7 +27,8 @@ Or let the client write it:
   code --add-mcp '${JSON.stringify({ name: "preflexor", command, args })}'
 
 Settings go into the same entry, such as "env": {"PREFLEXOR_HOME": "/absolute/path"} (preflexor help settings).
-Clients that take an address: start preflexor serve --http here, and give them http://127.0.0.1:<port>/mcp.
+Clients that take an address: start preflexor serve --http, and give them http://127.0.0.1:${DEFAULT_PORT}/mcp. A page for people is
+at the same address without /mcp. Off this machine a token is needed: preflexor serve --help.
 Files for each client lie in examples/clients of the package.
 
 Then say to the assistant: "Here is my folder /absolute/path/articles. Let the small model teach itself on it."

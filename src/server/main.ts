@@ -9,7 +9,7 @@ if (command === undefined && process.stdin.isTTY) {
   process.stderr.write(terminalGreeting());
 } else if (asServer) {
   const { serve } = await import("./stdio.js");
-  await serve();
+  process.exitCode = await serve();
 } else {
   const { runCli } = await import("./cli.js");
   // The reader of a pipe may have seen enough ("| head"); there is nobody left to tell.

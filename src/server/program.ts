@@ -26,6 +26,7 @@ Examples:
   $ preflexor teach --corpus ./articles --model ./SmolLM2-135M-Instruct
                                               a whole run: rounds of pairs, training and evaluation, in phases
   $ preflexor eval --run <run> --against base what the training has brought, with intervals
+  $ preflexor serve --http                    the MCP server over HTTP, and a page for people
   $ preflexor chat --adapter out/adapter      a conversation with what was trained
   $ preflexor <command> --help                every flag, with examples, and the settings that the command reads
   $ source <(preflexor completion bash)       Tab completes commands, flags, files and runs
@@ -60,7 +61,7 @@ function groupedCommands(
       exportCommand(async (options) => finish(await others.export(options))),
     ],
     "Serve:": [
-      serveCommand(async () => (await import("./stdio.js")).serve()),
+      serveCommand(async (options) => finish(await others.serve(options))),
       apiCommand(async (options) => finish(await others.api(options))),
     ],
     "This machine:": [doctorCommand(async (options) => finish(await others.doctor(options)))],

@@ -19,6 +19,7 @@ export const SETTINGS_HELP: readonly Setting[] = [
   { name: "PREFLEXOR_CHROMA_URL", help: "of a Chroma server that runs already (default: one of its own)" },
   { name: "PREFLEXOR_THREADS", help: "threads of ONNX Runtime, 1 to 256" },
   { name: "PREFLEXOR_API_KEY", help: "what clients of preflexor api must send", secret: true },
+  { name: "PREFLEXOR_TOKEN", help: "what clients of preflexor serve --http must send", secret: true },
 ];
 
 const MODELS = ["PREFLEXOR_TEACHER", "PREFLEXOR_JUDGE", "PREFLEXOR_TEACHER_BASE_URL", "PREFLEXOR_OFFLINE"];
@@ -37,7 +38,7 @@ const READ_BY: Readonly<Record<string, readonly string[]>> = {
   api: ["PREFLEXOR_MODEL", "PREFLEXOR_THREADS", "PREFLEXOR_EMBEDDING_MODEL", "PREFLEXOR_API_KEY", "PREFLEXOR_OFFLINE"],
   runs: ["PREFLEXOR_HOME"],
   doctor: ["PREFLEXOR_MODEL", "PREFLEXOR_CHROMA_URL", "PREFLEXOR_EMBEDDING_MODEL", "PREFLEXOR_THREADS"],
-  serve: [...RUNS, ...MODELS, "PREFLEXOR_CRITIC", ...SEARCH],
+  serve: [...RUNS, ...MODELS, "PREFLEXOR_CRITIC", ...SEARCH, "PREFLEXOR_TOKEN"],
 };
 
 /** The lines below a command's help; nothing where it reads no setting. */

@@ -1,40 +1,64 @@
 /** @file The MCP server over stdin and stdout; ends, with everything it started, when the client closes its side. */
+import type { McpServer, McpServerFactory } from "@modelcontextprotocol/server";
 import { serveStdio } from "@modelcontextprotocol/server/stdio";
-import { readConfig } from "./config.js";
+import type { ToolContext } from "../tools/tool-context.js";
+import { type Config, environmentSecrets, readConfig } from "./config.js";
 import { createContext } from "./create-context.js";
 import { createServer } from "./create-server.js";
 import { createLog } from "./log.js";
+import type { LogLevel } from "./serve-options.js";
+import { createServerLog } from "./server-log.js";
+import { stopSignal } from "./stop-signal.js";
 
 /** Longer than a clean stop of the engine and of Chroma takes; after it the process ends anyway. */
 const CLOSE_TIMEOUT_MS = 5000;
 
-export async function serve(): Promise<void> {
-  const log = createLog();
-  const config = readConfigOrExit(log);
-  if (config === undefined) return;
-  const context = createContext(config, (notice) => log.info(`preflexor: ${notice}`));
-  const handle = serveStdio(() => createServer(context), { onerror: (error) => log.error(error) });
+/** Starts to serve; resolves to the exit code so far. The process ends itself when the client or a signal says so. */
+export async function serve({ logLevel = "info" }: { readonly logLevel?: LogLevel } = {}): Promise<number> {
+  const config = readConfigOrTell();
+  if (config === undefined) return 1;
+  const log = createServerLog({ level: logLevel, secrets: environmentSecrets() });
+  const context = createContext(config, (notice) => log.warn(notice));
+  const factory: McpServerFactory = ({ era }) => {
+    const server = createServer(context, { transport: "stdio", onCall: (record) => log.info(record, "tools/call") });
+    if (era === "modern") tellOfChanges(server, context);
+    return server;
+  };
+  const handle = serveStdio(factory, { onerror: (error) => log.warn({ err: error }, "request failed") });
   let stopping = false;
   const stop = async (exitCode: number): Promise<void> => {
     if (stopping) return;
     stopping = true;
     setTimeout(() => process.exit(exitCode), CLOSE_TIMEOUT_MS).unref();
-    await Promise.allSettled([handle.close(), context.close()]);
+    // First the work, whose cancelled calls are still answered, then the connection.
+    await context.close().catch((error: unknown) => log.error({ err: error }, "stopping failed"));
+    await handle.close().catch(() => undefined);
     process.exit(exitCode);
   };
   process.stdin.once("end", () => void stop(0));
   process.stdin.once("close", () => void stop(0));
-  process.once("SIGINT", () => void stop(130));
-  process.once("SIGTERM", () => void stop(143));
-  process.once("SIGHUP", () => void stop(129));
+  void stopSignal().then(({ exitCode }) => stop(exitCode));
+  return 0;
 }
 
-function readConfigOrExit(log: ReturnType<typeof createLog>): ReturnType<typeof readConfig> | undefined {
+/** What changed goes to the connection, where `subscriptions/listen` picks what its client asked for. */
+export function tellOfChanges(server: McpServer, { changes }: Pick<ToolContext, "changes">): void {
+  const end = changes.subscribe((uri) => {
+    // Refused while the server offers no resources, or its client is gone.
+    server.server.sendResourceUpdated({ uri }).catch(() => undefined);
+  });
+  const { onclose } = server.server;
+  server.server.onclose = () => {
+    end();
+    onclose?.();
+  };
+}
+
+function readConfigOrTell(): Config | undefined {
   try {
     return readConfig();
   } catch (error) {
-    log.error(error);
-    process.exitCode = 1;
+    createLog().error(error);
     return undefined;
   }
 }

@@ -120,7 +120,7 @@ describe.skipIf(refusal !== undefined)(`installed in an empty folder as from the
     const args = ["demo", "--json", "--rounds", "1", "--pairs", "4", "--home", join(at, "home")];
     const { stdout } = await run(program(at), args, { cwd: at, maxBuffer: 16e6 });
     const result = JSON.parse(stdout.trim().split("\n").at(-1) ?? "");
-    expect(result).toMatchObject({ pairs: 4, iterations: 1 });
+    expect(result).toMatchObject({ pairs: 4, steps: 2, accuracy: { n: 210 } });
   });
 
   it("answers an assistant's tools/list over stdio", async () => {

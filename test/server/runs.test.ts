@@ -229,6 +229,7 @@ describe("the command line of runs", () => {
       chat: never,
       doctor: never,
       api: never,
+      serve: never,
     };
     const runs = async (request: RunsRequest): Promise<number> => {
       requests.push(request);

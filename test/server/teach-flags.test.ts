@@ -84,6 +84,7 @@ it("preflexor teach hands over what was typed and ends with its exit code", asyn
     doctor: never,
     api: never,
     runs: never,
+    serve: never,
   };
   const seen: unknown[] = [];
   const teach = async (options: TeachRunOptions): Promise<number> => {

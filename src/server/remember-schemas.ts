@@ -1,0 +1,44 @@
+/** @file JSON schemas of tools, made once for each zod schema: a server is made for each request, and asks for them again. */
+import type { McpServer } from "@modelcontextprotocol/server";
+
+type Convert = (options: unknown) => Record<string, unknown>;
+
+/** What zod hangs on a schema for others (Standard JSON Schema). */
+interface Standard {
+  jsonSchema?: { input: Convert; output: Convert };
+}
+
+const done = new WeakSet<object>();
+
+/** Tools that are registered from now on keep their converted schemas; whoever reads one must not change it. */
+export function rememberSchemas(server: McpServer): void {
+  const register = server.registerTool.bind(server) as (name: string, config: object, ...rest: unknown[]) => unknown;
+  server.registerTool = ((
+    name: string,
+    config: { inputSchema?: unknown; outputSchema?: unknown },
+    ...rest: unknown[]
+  ) => {
+    remember(config.inputSchema);
+    remember(config.outputSchema);
+    return register(name, config, ...rest);
+  }) as typeof server.registerTool;
+}
+
+function remember(schema: unknown): void {
+  const standard = (schema as { readonly "~standard"?: Standard } | undefined)?.["~standard"];
+  if (standard?.jsonSchema === undefined || done.has(standard)) return;
+  done.add(standard);
+  const { input, output } = standard.jsonSchema;
+  standard.jsonSchema = { input: once(input), output: once(output) };
+}
+
+/** Once for each draft that is asked for. */
+function once(convert: Convert): Convert {
+  const made = new Map<string, Record<string, unknown>>();
+  return (options) => {
+    const key = JSON.stringify(options);
+    const schema = made.get(key) ?? convert(options);
+    made.set(key, schema);
+    return schema;
+  };
+}
