@@ -4,7 +4,7 @@
 import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join, relative, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 
@@ -30,14 +30,19 @@ export function publishedManifest({ devDependencies, scripts, overrides, allowSc
 
 const readJson = (path) => JSON.parse(readFileSync(join(ROOT, path), "utf8"));
 
+/** Whether a compiled file's source is gone: an earlier build wrote it. What the page's own build writes has no source of its name. */
+function isLeftOver(path) {
+  const [, name, ending] = /^dist\/(?!page\/)(.+?)\.(js|d\.ts)$/.exec(relative(ROOT, path).replaceAll("\\", "/")) ?? [];
+  return ending !== undefined && !["ts", "tsx"].some((of) => existsSync(join(ROOT, "src", `${name}.${of}`)));
+}
+
 /** Fills a folder with the files of the package, as they would be unpacked. */
 export function stage(folder) {
-  rmSync(join(ROOT, "dist"), { recursive: true, force: true });
   execFileSync("npm", ["run", "--silent", "build"], { cwd: ROOT, stdio: ["ignore", 2, 2] });
   const manifest = readJson("package.json");
   for (const file of manifest.files) {
     if (!existsSync(join(ROOT, file))) throw new Error(`package.json lists ${file} under "files", which is not there.`);
-    cpSync(join(ROOT, file), join(folder, file), { recursive: true });
+    cpSync(join(ROOT, file), join(folder, file), { recursive: true, filter: (path) => !isLeftOver(path) });
   }
   const write = (file, value) => writeFileSync(join(folder, file), `${JSON.stringify(value, null, 2)}\n`);
   write("package.json", publishedManifest(manifest));

@@ -115,6 +115,7 @@ async function teachThrough(prepared: Prepared, frame: CommandFrame): Promise<vo
       directory: directory.path,
       signal,
       calls,
+      ...(run.report_to !== undefined && { reportTo: run.report_to }),
       ...(judge && { judge }),
       ...(world && { environment: world }),
       ...(replay && { replay }),

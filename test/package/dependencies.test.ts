@@ -24,13 +24,3 @@ it("every package that the built code names is a dependency or an optional peer"
   }
   expect(missing).toEqual([]);
 });
-
-it("no dependency is declared that nothing names", () => {
-  const text = readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" })
-    .filter((file) => file.endsWith(".ts"))
-    .map((file) => readFileSync(join(ROOT, "src", file), "utf8"))
-    .join("\n");
-  const unused = Object.keys(manifest.dependencies).filter((name) => !text.includes(`"${name}`));
-  console.log(unused);
-  expect(unused).toEqual([]);
-});

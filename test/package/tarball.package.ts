@@ -10,6 +10,7 @@ import { Client } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type OnePackageRegistry, servePackage } from "./one-package-registry.js";
+import { npmRegistry, registryRefusal } from "./registry-refusal.js";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const run = promisify(execFile);
@@ -20,12 +21,8 @@ const MOST_BYTES = 8e6;
 const MAY_HOLD =
   /^(?:LICENSE|NOTICE|README\.md|package\.json|npm-shrinkwrap\.json|scripts\/setup-cuda\.mjs|dist\/.+|models\/nano\/[^/]+|examples\/(?:corpus|clients)\/.+)$/;
 
-const upstream = (await run("npm", ["config", "get", "registry"], { cwd: ROOT })).stdout.trim();
-const refusal = await fetch(new URL("commander", upstream), { method: "HEAD" }).then(
-  ({ ok, status }) => (ok ? undefined : `it answered ${status}`),
-  (error: Error) => error.message,
-);
-const whyNot = refusal === undefined ? "" : ` (skipped: npm's registry cannot be reached: ${refusal})`;
+const refusal = await registryRefusal();
+const whyNot = refusal ?? "";
 
 let folder: string;
 let packed: { tarball: string; bytes: number; files: string[] };
@@ -98,7 +95,7 @@ describe.skipIf(refusal !== undefined)(`installed in an empty folder as from the
     at = join(folder, "from-registry");
     await mkdir(at);
     await writeFile(join(at, "package.json"), '{"name": "empty", "private": true}\n');
-    registry = await servePackage(packed.tarball, upstream);
+    registry = await servePackage(packed.tarball, npmRegistry());
     await run("npm", ["install", `preflexor@${version}`, "--registry", registry.url], { cwd: at, env: ENV });
   });
   afterAll(() => registry?.close());
