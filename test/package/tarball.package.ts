@@ -71,10 +71,14 @@ describe("the tarball", () => {
 /** The same program, started as `npx preflexor` does. */
 const program = (at: string): string => join(at, "node_modules", ".bin", "preflexor");
 
+/** Started by the command of a client's own settings. */
 async function toolsOverStdio(at: string): Promise<string[]> {
   const client = new Client({ name: "test", version: "1" });
   const env = { PATH: process.env["PATH"] ?? "", PREFLEXOR_HOME: join(at, "home") };
-  await client.connect(new StdioClientTransport({ command: program(at), args: [], env, stderr: "ignore", cwd: at }));
+  const snippet = await readFile(join(ROOT, "examples/clients/claude-desktop.json"), "utf8");
+  // npx takes what is installed where it is called; -y would fetch it otherwise.
+  const { command, args } = JSON.parse(snippet).mcpServers.preflexor;
+  await client.connect(new StdioClientTransport({ command, args, env, stderr: "ignore", cwd: at }));
   try {
     return (await client.listTools()).tools.map(({ name }) => name);
   } finally {
