@@ -39,6 +39,6 @@ It does not start?
   npx @modelcontextprotocol/inspector --cli ${line} --method tools/list
                                               what a client sees
 Some clients start programs without your shell's PATH: give the absolute path of ${command} as the command.
-The first npx downloads some 400 MB; let "npx -y preflexor --version" do it once in a terminal before the client's time-out does.
+The first npx downloads some 350 MB; let "npx -y preflexor --version" do it once in a terminal before the client's time-out does.
 `;
 }
