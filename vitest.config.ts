@@ -6,10 +6,12 @@ import { defineConfig } from "vitest/config";
 const dist = fileURLToPath(new URL("./dist/", import.meta.url));
 
 export default defineConfig({
-  resolve: { alias: [{ find: /^(?:\.\.\/)+src\//, replacement: dist }] },
+  resolve: { alias: [{ find: /^(?:\.\.\/)+src\/(?!page\/)/, replacement: dist }] },
   test: {
     include: ["test/**/*.test.ts"],
     pool: "forks",
+    // Modules are loaded once a worker: importing LangChain anew for each file took longer than many of the files.
+    isolate: false,
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -6,7 +6,7 @@ import { join } from "node:path";
 const root = new URL("../", import.meta.url).pathname;
 const files = readdirSync(join(root, "src"), { recursive: true })
   .map((path) => `src/${path.replaceAll("\\", "/")}`)
-  .filter((path) => path.endsWith(".ts"))
+  .filter((path) => /\.tsx?$/.test(path))
   .sort();
 const width = Math.max(...files.map((file) => file.length));
 const lines = files.map((file) => {

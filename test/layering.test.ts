@@ -36,6 +36,8 @@ const ROOMS: Readonly<Record<string, Room>> = {
     packages: ["langchain", "@langchain/", "chromadb", "graphology", "tinyglobby", "@opentelemetry/api", "zod"],
   },
   tools: { floor: 5, packages: ["@modelcontextprotocol/", "@opentelemetry/api", "@langchain/core", "zod"] },
+  // In the browser: of the rooms below it knows shapes alone, and the server carries it as files.
+  page: { floor: 5.5, packages: ["preact", "uplot", "cytoscape", "diff", "@modelcontextprotocol/ext-apps"] },
   server: {
     floor: 6,
     packages: [
@@ -48,7 +50,6 @@ const ROOMS: Readonly<Record<string, Room>> = {
       "cli-progress",
       "jose",
       "pino",
-      "uplot",
     ],
   },
   "index.ts": { floor: 7, packages: [] },
@@ -66,7 +67,7 @@ const REQUIRED_PACKAGES = [
 
 const files = (readdirSync(SRC, { recursive: true }) as string[])
   .map((path) => path.replaceAll("\\", "/"))
-  .filter((path) => path.endsWith(".ts"))
+  .filter((path) => /\.tsx?$/.test(path))
   .sort();
 
 function roomOf(file: string): readonly [string, Room] {
@@ -89,18 +90,21 @@ interface Import {
 const STATEMENT =
   /(?:^|\n)\s*(?:import|export)\s+(type\s+)?(?:[^"';]*?\sfrom\s+)?"([^"]+)"|\bimport\("([^"]+)"\)|require\.resolve\("([^"]+)"\)/g;
 
+/** The source that a compiled name stands for. */
+const sourceOf = (path: string): string =>
+  [path.replace(/\.js$/, ".ts"), path.replace(/\.js$/, ".tsx")].find((name) => files.includes(name)) ??
+  path.replace(/\.js$/, ".ts");
+
 const imports: readonly Import[] = files.flatMap((file) =>
   [...readFileSync(join(SRC, file), "utf8").matchAll(STATEMENT)].map((match): Import => {
     const specifier = (match[2] ?? match[3] ?? match[4]) as string;
     const local = specifier.startsWith(".");
-    const target = local
-      ? normalize(join(dirname(file), specifier))
-          .replaceAll("\\", "/")
-          .replace(/\.js$/, ".ts")
-      : specifier;
+    const target = local ? sourceOf(normalize(join(dirname(file), specifier)).replaceAll("\\", "/")) : specifier;
     return { file, target, local, typeOnly: match[1] !== undefined };
   }),
 );
+
+const inPage = (path: string): boolean => path.startsWith("page/");
 
 describe("the layering", () => {
   it("gives every file a room", () => {
@@ -128,6 +132,13 @@ describe("the layering", () => {
       );
     });
     expect(bad.map(({ file, target }) => `${file} -> ${target}`)).toEqual([]);
+  });
+
+  it("lets the browser's room know shapes alone, and nobody the browser's room", () => {
+    const fromPage = imports.filter(({ file, target, local }) => local && inPage(file) && !inPage(target));
+    expect(fromPage.length).toBeGreaterThan(5);
+    expect(fromPage.filter(({ target, typeOnly }) => target !== "tools/views/types.ts" || !typeOnly)).toEqual([]);
+    expect(imports.filter(({ file, target }) => !inPage(file) && inPage(target))).toEqual([]);
   });
 
   it("imports every package that the user required", () => {
@@ -162,7 +173,7 @@ describe("the layering", () => {
 
   it("is what docs/architecture.md describes: each file has its line, each line its file, and the floors agree", () => {
     const page = readFileSync(join(ROOT, "docs/architecture.md"), "utf8");
-    const listed = [...page.matchAll(/^src\/(\S+\.ts)\s+\S/gm)].map((match) => match[1] as string);
+    const listed = [...page.matchAll(/^src\/(\S+\.tsx?)\s+\S/gm)].map((match) => match[1] as string);
     expect(listed.toSorted()).toEqual(files);
     for (const [name, { floor }] of Object.entries(ROOMS)) {
       if (name.endsWith(".ts")) continue;

@@ -206,7 +206,8 @@ export {
   runPath,
   runsFolder,
 } from "./teaching/run-directory.js";
-export { type LockHolder, lockRun, type ReleaseRun } from "./teaching/run-lock.js";
+export { readRunPairs } from "./teaching/run-journal.js";
+export { type LockHolder, lockHolder, lockRun, type ReleaseRun } from "./teaching/run-lock.js";
 export {
   type Activity,
   type ActivityLog,
@@ -221,6 +222,7 @@ export {
 export { type ListedRun, listRuns, type RunSummary, runSummary } from "./teaching/run-summary.js";
 export { type TeachSummary, teach } from "./teaching/teach.js";
 export {
+  type PlanFacts,
   parseTeachConfig,
   STUDENT_SETTINGS,
   scaledRate,
@@ -233,12 +235,14 @@ export {
   placeOf,
   REJECTED_RULES,
   type RejectedRule,
+  roundsOf,
   type TeachPlan,
 } from "./teaching/teach-plan.js";
 export { type TeachSettingName, teachSchemas } from "./teaching/teach-settings.js";
 export {
   type ReplaySupplier,
   type RoundTrainingPlan,
+  roundSteps,
   type TrainedStep,
   type TrainingContext,
   trainRound,

@@ -6,11 +6,13 @@ import { KEPT_SETTINGS } from "./train-settings-file.js";
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** The model that a run's own files name: of a training or of a demo; undefined where there are none. */
+/** The model that a run's own files name: of a training, a teaching or a demo; undefined where there are none. */
 export async function modelOfRun(directory: string): Promise<string | undefined> {
   for (const file of [KEPT_SETTINGS, "run.json"]) {
     const kept = await readJson(join(directory, file));
-    if (typeof kept?.["model"] === "string") return kept["model"];
+    // A run directory keeps what was asked for apart from what makes it one.
+    const named = kept?.["model"] ?? (kept?.["request"] as Json | null | undefined)?.["model"];
+    if (typeof named === "string") return named;
   }
   return undefined;
 }

@@ -1,6 +1,6 @@
 /** @file Settings from the environment; the only file that reads process.env. */
 import { homedir } from "node:os";
-import { isAbsolute, join } from "node:path";
+import { delimiter, dirname, isAbsolute, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseModelId } from "../trainer/index.js";
 import { nearest } from "../trainer/text/nearest.js";
@@ -18,6 +18,12 @@ export interface Config extends ModelSettings {
   readonly threads?: number;
   /** A sentence-transformers directory, or its id on the hub: finds passages by meaning instead of by words. */
   readonly embeddingModel?: string;
+  /** Folders below which tools may read; without them those of `defaultRoots`. */
+  readonly roots?: readonly string[];
+  /** Bytes of the documents of one ingest. */
+  readonly maxCorpusBytes?: number;
+  /** Whole self-teaching runs at once. Default 1: each takes the memory and the cores of a training. */
+  readonly maxRuns?: number;
   /** What clients of `preflexor api` must send. */
   readonly apiKey?: string;
   /** What clients of `preflexor serve --http` must send. */
@@ -68,6 +74,15 @@ export function readConfig(
     "the absolute path of a sentence-transformers directory, or owner/name",
     isModel,
   );
+  const roots = take(
+    "PREFLEXOR_ROOTS",
+    `absolute paths of folders, joined by "${delimiter}", none of them a whole file system`,
+    (text) =>
+      rootsOf(text).length > 0 &&
+      rootsOf(text).every((path) => isAbsolute(path) && dirname(resolve(path)) !== resolve(path)),
+  );
+  const corpusMb = take("PREFLEXOR_MAX_CORPUS_MB", "a whole number from 1 to 16384", wholeWithin(16384));
+  const maxRuns = take("PREFLEXOR_MAX_RUNS", "a whole number from 1 to 16", wholeWithin(16));
   const models = modelSettings(env, take, problems);
   for (const name of unknownSettings(env)) problems.push(`${name}: no such setting${guessOf(name)}`);
   if (problems.length > 0)
@@ -80,11 +95,37 @@ export function readConfig(
     ...(chromaUrl !== undefined && { chromaUrl }),
     ...(threads !== undefined && { threads: Number(threads) }),
     ...(embeddingModel !== undefined && { embeddingModel }),
+    ...(roots !== undefined && { roots: rootsOf(roots).map((path) => resolve(path)) }),
+    ...(corpusMb !== undefined && { maxCorpusBytes: Number(corpusMb) * 2 ** 20 }),
+    ...(maxRuns !== undefined && { maxRuns: Number(maxRuns) }),
     // Not checked here: the message of a problem shows what was found.
     ...(env["PREFLEXOR_API_KEY"] && { apiKey: env["PREFLEXOR_API_KEY"] }),
     ...(env["PREFLEXOR_TOKEN"] && { token: env["PREFLEXOR_TOKEN"] }),
   };
 }
+
+const rootsOf = (text: string): string[] => text.split(delimiter).filter((path) => path !== "");
+const wholeWithin =
+  (most: number) =>
+  (text: string): boolean =>
+    /^\d+$/.test(text) && +text >= 1 && +text <= most;
+
+/** What is left at its default is absent. */
+export const corpusLimitsOf = ({ maxCorpusBytes }: Pick<Config, "maxCorpusBytes">): { totalBytes?: number } =>
+  maxCorpusBytes === undefined ? {} : { totalBytes: maxCorpusBytes };
+
+/** Values that no log may show: of variables that are called keys, tokens, secrets or passwords. */
+export function secretValues(env: Environment = process.env): string[] {
+  const values = Object.entries(env).flatMap(([name, value]) =>
+    /KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL/i.test(name) && value !== undefined && value.length >= LEAST_SECRET
+      ? [value]
+      : [],
+  );
+  return values.sort((a, b) => b.length - a.length);
+}
+
+/** Shorter ones are switches, and words of every text. */
+const LEAST_SECRET = 8;
 
 /** Flags of the command line over the environment, checked by the same rules. A problem names the variable of the flag. */
 export function readConfigWith(flags: Partial<ModelSettings>, env: Environment = process.env): Config {
@@ -119,6 +160,9 @@ const SETTINGS = [
   "PREFLEXOR_EMBEDDING_MODEL",
   "PREFLEXOR_API_KEY",
   "PREFLEXOR_TOKEN",
+  "PREFLEXOR_ROOTS",
+  "PREFLEXOR_MAX_CORPUS_MB",
+  "PREFLEXOR_MAX_RUNS",
 ];
 
 function guessOf(name: string): string {

@@ -2,21 +2,26 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { PassageStore, Student } from "../agents/index.js";
+import { lockRun, type PassageStore, type ReleaseRun, type Student } from "../agents/index.js";
 import {
   type ActiveCorpus,
-  createChanges,
   EMPTY_CORPUS,
+  openRunFolder,
   readActiveCorpus,
   serialQueue,
   type ToolContext,
+  watchedChanges,
   writeActiveCorpus,
 } from "../tools/index.js";
-import type { Config } from "./config.js";
+import { runReport } from "../tools/views/index.js";
+import { type Config, corpusLimitsOf } from "./config.js";
 import { currentRun } from "./current-run.js";
 import { embeddingOf, type OpenEmbedding } from "./embedding.js";
 import { type Lazy, lazy } from "./lazy.js";
 import { judgeOf, openStudent, recipeNameOf } from "./models.js";
+import { appPage, reportHtml } from "./page/index.js";
+import { pathGuardOf } from "./roots.js";
+import { lazyRunKeeper } from "./runs/lazy-run-keeper.js";
 import { teachingModels } from "./teaching-models.js";
 
 /** How long a stopping server waits for work under way; a part of what it has for its whole end. */
@@ -43,7 +48,11 @@ export function createContext(config: Config, onNotice: (text: string) => void =
     // The world whose facts the package's model has learned.
     return createMaterialsWorld({ seed: NANO_PLAN.seed });
   });
-  const run = lazy(() => currentRun(home, config.model));
+  const claim = async (): Promise<void> => {
+    await held();
+  };
+  const run = lazy(async () => openRunFolder((await currentRun(home, config.model)).path, { claim }));
+  const held = lazy(async () => holdRun((await run()).directory));
   const student = lazy(async () => openStudent(config, await run()));
   const livingStudent = async (): Promise<Student> => {
     const opened = await student();
@@ -62,6 +71,8 @@ export function createContext(config: Config, onNotice: (text: string) => void =
   };
   const store = async () => stores.open(await requireCorpus());
   const exclusive = serialQueue();
+  const changes = watchedChanges(home, signal);
+  const paths = pathGuardOf(config);
   return {
     config,
     home,
@@ -84,7 +95,12 @@ export function createContext(config: Config, onNotice: (text: string) => void =
     student: livingStudent,
     recipe: recipeNameOf(config.model),
     run,
-    changes: createChanges(),
+    paths,
+    corpusLimits: corpusLimitsOf(config),
+    runs: lazyRunKeeper({ config, paths, changes, signal }),
+    changes,
+    report: async (id) => reportHtml(await runReport(home, id)),
+    appPage,
     exclusive,
     close: async () => {
       controller.abort(new Error("the server stops"));
@@ -93,10 +109,26 @@ export function createContext(config: Config, onNotice: (text: string) => void =
         exclusive(new AbortController().signal, async () => undefined),
         sleep(SAVE_GRACE_MS, undefined, { ref: false }),
       ]);
-      await Promise.allSettled([student.closeWith(({ policy }) => policy.close()), stores.close(), models.close()]);
+      await Promise.allSettled([
+        student.closeWith(({ policy }) => policy.close()),
+        stores.close(),
+        models.close(),
+        held.closeWith((release) => release()),
+      ]);
       await embedding.close();
     },
   };
+}
+
+/** The run of this server's tools: two servers that write to one would mix up their pairs and checkpoints. */
+async function holdRun(directory: string): Promise<ReleaseRun> {
+  try {
+    return await lockRun(directory);
+  } catch (cause) {
+    const advice =
+      "another server's tools write to it. Use that one, end it, or ask the user to give this one a PREFLEXOR_HOME of its own";
+    throw new Error(`${(cause as Error).message}; ${advice}`, { cause });
+  }
 }
 
 const isAlive = ({ policy }: Student): Promise<boolean> =>

@@ -1,6 +1,6 @@
 /** @file What the demo shows on stderr while it works: bars at a terminal, plain lines elsewhere. */
 import { SingleBar } from "cli-progress";
-import type { ReportReasoning } from "./report.js";
+import type { DemoReasoning } from "./demo-result.js";
 
 export interface Display {
   /** Starts a phase; the one before ends. */
@@ -136,7 +136,7 @@ function block(text: string, otherwise: string): string {
 }
 
 /** The rounds of a recursion with their thinking, then the answer. */
-export function reasoningText({ question, rounds, answer }: ReportReasoning): string {
+export function reasoningText({ question, rounds, answer }: DemoReasoning): string {
   const shown = rounds.map(
     (round, i) =>
       `  round ${i + 1}, score ${round.score.toFixed(2)}\n${block(round.thinking, "(no thinking)")}\n${block(`→ ${round.answer || "(no answer)"}`, "")}`,

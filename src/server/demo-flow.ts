@@ -1,5 +1,5 @@
 /** @file The steps of the demo, in order; knows nothing of the terminal. */
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { drawPassages, readDocuments } from "../agents/corpus/index.js";
 import type { Environment } from "../agents/environments/index.js";
 import {
@@ -20,20 +20,21 @@ import { writeWhole } from "../tools/index.js";
 import { ingestCorpus } from "../tools/ingest.js";
 import { replayOf } from "../tools/replay.js";
 import { type Recipe, reasoningSampling, recipeOf } from "../tools/run-settings.js";
-import { THINKING } from "../trainer/index.js";
+import { runReport } from "../tools/views/index.js";
 import type { ServerContext } from "./create-context.js";
 import type { Display } from "./demo-display.js";
 import {
   accuracyChange,
   changesByType,
   closingTable,
+  type DemoReasoning,
   type DemoResult,
   endsOf,
   preferenceChange,
 } from "./demo-result.js";
-import { type DemoRun, snapshotName } from "./demo-run.js";
+import { type DemoRun, homeOf, snapshotName } from "./demo-run.js";
 import { closeWhenStopped, judgeOf, openModel } from "./models.js";
-import { type ReportReasoning, renderReport } from "./report.js";
+import { reportHtml } from "./page/index.js";
 import { showEvent } from "./teach-display.js";
 import { type TeachingModels, teachingModels } from "./teaching-models.js";
 
@@ -46,7 +47,7 @@ export interface FlowOptions {
 
 export interface Finished {
   readonly result: DemoResult;
-  readonly reasoning: ReportReasoning;
+  readonly reasoning: DemoReasoning;
 }
 
 /** Throws where a step fails or `signal` is aborted; what was made until then stays in the run directory. */
@@ -71,7 +72,7 @@ export async function demoFlow(options: FlowOptions): Promise<Finished> {
     const reasoning = await reasonPhase(options, { student, store, corpus, models });
     const seconds = Math.round((performance.now() - started) / 10) / 100;
     const result = resultOf(options, { log, student, store, seconds });
-    await writeReport(options, { result, log, reasoning });
+    await writeReport(options, result, reasoning);
     return { result, reasoning };
   } finally {
     stay();
@@ -172,14 +173,14 @@ const REASONING_ROUNDS = 2;
 /** Most answers need no second round: so many held-out questions are looked through for one where the critic has something to do. */
 const REASONING_QUESTIONS = 24;
 
-async function reasonPhase(options: FlowOptions, opened: Opened): Promise<ReportReasoning> {
+async function reasonPhase(options: FlowOptions, opened: Opened): Promise<DemoReasoning> {
   const { run, display, signal } = options;
   const { student, store, corpus, models } = opened;
   const { recipe } = await settingsOf(options, corpus);
   const judge = await judgeOf(corpus, store, await models.open("critic", corpus));
   const questions = await questionsOf(options, opened);
   display.phase("reason recursively", questions.length);
-  let shown: ReportReasoning | undefined;
+  let shown: DemoReasoning | undefined;
   for (const [i, question] of questions.entries()) {
     const plan = { question, rounds: REASONING_ROUNDS, sampling: reasoningSampling(recipe), seed: run.request.seed };
     const { answer, rounds } = await lastOf(recursiveReason({ ...student, ...judge, store }, plan, signal));
@@ -240,22 +241,22 @@ function resultOf(
   };
 }
 
-async function writeReport(
-  { run, display }: FlowOptions,
-  { result, log, reasoning }: { result: DemoResult; log: RunLog; reasoning: ReportReasoning },
-): Promise<void> {
+async function writeReport({ run, display }: FlowOptions, result: DemoResult, reasoning: DemoReasoning): Promise<void> {
   display.phase("write the report", 1);
   const { directory } = run.folder;
   await writeWhole(join(directory, "summary.json"), `${JSON.stringify({ ...result, reasoning }, null, 2)}\n`);
-  const title = `Self-teaching run, seed ${run.request.seed}`;
-  const pairs = await run.folder.pairs();
-  const html = await renderReport({
-    ...log,
-    title,
-    table: closingTable(result),
-    pairs,
-    reasoning,
-    markers: THINKING,
+  const home = homeOf(directory);
+  if (home === undefined) {
+    display.line("  no report.html: reports are made of runs in a folder “runs”, which this one has left");
+    return;
+  }
+  const report = await runReport(home, basename(directory));
+  // It still holds its lock, but what is told of it is its end.
+  const { activity: _, ...ended } = report.run;
+  const html = await reportHtml({
+    ...report,
+    title: `Self-teaching run, seed ${run.request.seed}`,
+    run: { ...ended, status: "completed", table: closingTable(result) },
   });
   await writeWhole(join(directory, "report.html"), html);
 }

@@ -1,14 +1,21 @@
 /** @file What a run of the demo collected, and the result that is made of it. */
-import { pairedInterval, type RunLog } from "../agents/index.js";
+import type { RunLog } from "../agents/index.js";
+import { type AccuracyChange, changeText, percent } from "../agents/teaching/log-changes.js";
 import type { RecipeName } from "../tools/run-settings.js";
 
-export interface AccuracyChange {
-  readonly before: number;
-  readonly after: number;
-  readonly n: number;
-  readonly chance: number;
-  /** Half-width of the 95 % interval of after − before, paired. */
-  readonly ci95: number;
+export {
+  type AccuracyChange,
+  accuracyChange,
+  endsOf,
+  preferenceChange,
+  splitName,
+} from "../agents/teaching/log-changes.js";
+
+/** The question that the demo answers with recursion. */
+export interface DemoReasoning {
+  readonly question: string;
+  readonly answer: string;
+  readonly rounds: readonly { readonly thinking: string; readonly answer: string; readonly score: number }[];
 }
 
 export interface TypeChange {
@@ -44,14 +51,6 @@ export interface DemoResult {
   readonly checkpoint: string | null;
 }
 
-export function accuracyChange({ evaluations }: RunLog, split: string): AccuracyChange | null {
-  const own = evaluations.filter(({ result }) => result.split === split).sort((a, b) => a.round - b.round);
-  const [before, after] = [own[0]?.result, own.at(-1)?.result];
-  if (before === undefined || after === undefined) return null;
-  const { halfWidth95 } = pairedInterval(before.verdicts, after.verdicts);
-  return { before: before.accuracy, after: after.accuracy, n: after.n, chance: after.chance, ci95: halfWidth95 };
-}
-
 export function changesByType({ evaluations }: RunLog): TypeChange[] {
   const splits = [...new Set(evaluations.map(({ result }) => result.split))];
   return splits.flatMap((split) => {
@@ -70,33 +69,6 @@ export function changesByType({ evaluations }: RunLog): TypeChange[] {
     });
   });
 }
-
-export function preferenceChange({ preferenceAccuracies }: RunLog): DemoResult["preferenceAccuracy"] {
-  const own = [...preferenceAccuracies].sort((a, b) => a.round - b.round);
-  const [before, after] = [own[0], own.at(-1)];
-  return before === undefined || after === undefined
-    ? null
-    : { before: before.accuracy, after: after.accuracy, n: after.n };
-}
-
-/** First and last value of a step metric, or null where no step has it. */
-export function endsOf({ steps }: Pick<RunLog, "steps">, metric: string): { first: number; last: number } | null {
-  const values = steps.map(({ metrics }) => metrics[metric]).filter((value) => value !== undefined);
-  return values.length === 0 ? null : { first: values[0]!, last: values.at(-1)! };
-}
-
-const percent = (fraction: number): string => `${(100 * fraction).toFixed(1)} %`;
-
-function changeText({ before, after, n, chance, ci95 }: AccuracyChange): string {
-  return `${percent(before)} → ${percent(after)}  (± ${percent(ci95)}, n ${n}, chance ${percent(chance)})`;
-}
-
-/** What people read instead of the name of a split. */
-const SPLIT_NAMES: Readonly<Record<string, string>> = {
-  "unseen-combination": "held-out combinations",
-  "unseen-material": "held-out materials",
-};
-export const splitName = (split: string): string => SPLIT_NAMES[split] ?? split;
 
 /** "52 s" or "3 min 5 s". */
 function durationText(seconds: number): string {

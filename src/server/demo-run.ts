@@ -44,7 +44,8 @@ export function homeOf(directory: string): string | undefined {
 }
 
 /** There whatever came of the run; failures are told as it ends. */
-const OF_EVERY_RUN = /^(?:run\.json|run\.lock|state\.json|question-graph-\d+\.json|failures\.jsonl)$/;
+const OF_EVERY_RUN =
+  /^(?:run\.json|run\.lock|state\.json|activity\.json|outcome\.json|question-graph-\d+\.json|failures\.jsonl)$/;
 
 /** Removes a run directory that holds no pair, no measurement and no checkpoint; says whether it did. */
 export async function discardIfEmpty(directory: string): Promise<boolean> {

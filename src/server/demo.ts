@@ -7,13 +7,12 @@ import { createContext, type ServerContext } from "./create-context.js";
 import { createDisplay, reasoningText, textTable } from "./demo-display.js";
 import { demoFlow } from "./demo-flow.js";
 import type { DemoOptions } from "./demo-options.js";
-import { closingTable, type DemoResult } from "./demo-result.js";
+import { closingTable, type DemoReasoning, type DemoResult } from "./demo-result.js";
 import { type DemoRequest, type DemoRun, discardIfEmpty, homeOf, howToGoOn, resumeRun, startRun } from "./demo-run.js";
 import { INTERRUPTED, onInterrupt } from "./interrupt.js";
 import { createLog, type Log } from "./log.js";
 import { recipeNameOf } from "./models.js";
 import { ownCommand } from "./own-command.js";
-import type { ReportReasoning } from "./report.js";
 
 /** Runs the demo and prints; resolves to the exit code. Every way out stops the engine and the store. */
 export async function runDemo(options: DemoOptions): Promise<number> {
@@ -79,7 +78,7 @@ async function openRun(options: DemoOptions): Promise<{ config: Config; run: Dem
   return { config: { ...shared, model }, run: await startRun(home, request) };
 }
 
-function printResult(result: DemoResult, reasoning: ReportReasoning, json: boolean): void {
+function printResult(result: DemoResult, reasoning: DemoReasoning, json: boolean): void {
   const text = `\n${reasoningText(reasoning)}\n\n${textTable(closingTable(result))}\n\nreport: ${result.runDir}/report.html\n`;
   if (json) {
     process.stderr.write(text);

@@ -22,22 +22,31 @@ import { packageVersion } from "./version.js";
 /** Evaluates and prints; resolves to the exit code. */
 export async function runEval(options: EvalOptions): Promise<number> {
   return runInFrame(options, async (frame) => {
-    const plan = planOf(options);
-    const inputs = await readInputs(options, plan, frame);
-    const model = await openEvaluated(options, frame);
-    const { thinking, seed } = options;
-    const maxNewTokens = options.maxNewTokens ?? recipeOf(recipeNameOf(model.path)).reasoningTokens;
-    const recursion =
-      plan.depths.length === 0 ? undefined : await recursionOf(model, inputs.environment!, maxNewTokens, frame);
-    const { display, signal } = frame;
     const journal = replyJournal();
-    const context = { model, inputs, plan, thinking, maxNewTokens, seed, recursion, journal, display, signal };
-    const report = await reportOf(context, model, options);
-    display.end();
+    const report = await evaluate(options, frame, journal);
+    frame.display.end();
     if (options.replies !== undefined) await journal.write(options.replies);
     await printReport(report, options);
     return 0;
   });
+}
+
+/** Everything that is measured; opens what it needs and closes it with the frame. */
+export async function evaluate(
+  options: EvalOptions,
+  frame: CommandFrame,
+  journal = replyJournal(),
+): Promise<EvaluationReport> {
+  const plan = planOf(options);
+  const inputs = await readInputs(options, plan, frame);
+  const model = await openEvaluated(options, frame);
+  const { thinking, seed } = options;
+  const maxNewTokens = options.maxNewTokens ?? recipeOf(recipeNameOf(model.path)).reasoningTokens;
+  const recursion =
+    plan.depths.length === 0 ? undefined : await recursionOf(model, inputs.environment!, maxNewTokens, frame);
+  const { display, signal } = frame;
+  const context = { model, inputs, plan, thinking, maxNewTokens, seed, recursion, journal, display, signal };
+  return reportOf(context, model, options);
 }
 
 /** Recursion with the environment's critic, over a store of its documents in memory. */

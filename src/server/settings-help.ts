@@ -18,6 +18,9 @@ export const SETTINGS_HELP: readonly Setting[] = [
   { name: "PREFLEXOR_EMBEDDING_MODEL", help: "a sentence-transformers directory or owner/name: finds by meaning" },
   { name: "PREFLEXOR_CHROMA_URL", help: "of a Chroma server that runs already (default: one of its own)" },
   { name: "PREFLEXOR_THREADS", help: "threads of ONNX Runtime, 1 to 256" },
+  { name: "PREFLEXOR_ROOTS", help: "absolute paths of the folders that tools may read, joined as in PATH" },
+  { name: "PREFLEXOR_MAX_CORPUS_MB", help: "the largest corpus that a tool takes, 1 to 16384" },
+  { name: "PREFLEXOR_MAX_RUNS", help: "runs that a server works on at once, 1 to 16" },
   { name: "PREFLEXOR_API_KEY", help: "what clients of preflexor api must send", secret: true },
   { name: "PREFLEXOR_TOKEN", help: "what clients of preflexor serve --http must send", secret: true },
 ];
@@ -25,6 +28,7 @@ export const SETTINGS_HELP: readonly Setting[] = [
 const MODELS = ["PREFLEXOR_TEACHER", "PREFLEXOR_JUDGE", "PREFLEXOR_TEACHER_BASE_URL", "PREFLEXOR_OFFLINE"];
 const RUNS = ["PREFLEXOR_HOME", "PREFLEXOR_MODEL", "PREFLEXOR_THREADS", "PREFLEXOR_OFFLINE"];
 const SEARCH = ["PREFLEXOR_EMBEDDING_MODEL", "PREFLEXOR_CHROMA_URL"];
+const LIMITS = ["PREFLEXOR_ROOTS", "PREFLEXOR_MAX_CORPUS_MB", "PREFLEXOR_MAX_RUNS"];
 
 /** By command. */
 const READ_BY: Readonly<Record<string, readonly string[]>> = {
@@ -38,7 +42,7 @@ const READ_BY: Readonly<Record<string, readonly string[]>> = {
   api: ["PREFLEXOR_MODEL", "PREFLEXOR_THREADS", "PREFLEXOR_EMBEDDING_MODEL", "PREFLEXOR_API_KEY", "PREFLEXOR_OFFLINE"],
   runs: ["PREFLEXOR_HOME"],
   doctor: ["PREFLEXOR_MODEL", "PREFLEXOR_CHROMA_URL", "PREFLEXOR_EMBEDDING_MODEL", "PREFLEXOR_THREADS"],
-  serve: [...RUNS, ...MODELS, "PREFLEXOR_CRITIC", ...SEARCH, "PREFLEXOR_TOKEN"],
+  serve: [...RUNS, ...MODELS, "PREFLEXOR_CRITIC", ...SEARCH, ...LIMITS, "PREFLEXOR_TOKEN"],
 };
 
 /** The lines below a command's help; nothing where it reads no setting. */

@@ -1,7 +1,7 @@
 /** @file The MCP server over stdin and stdout; ends, with everything it started, when the client closes its side. */
-import type { McpServer, McpServerFactory } from "@modelcontextprotocol/server";
+import type { McpServerFactory } from "@modelcontextprotocol/server";
 import { serveStdio } from "@modelcontextprotocol/server/stdio";
-import type { ToolContext } from "../tools/tool-context.js";
+import { announceChanges } from "../tools/index.js";
 import { type Config, environmentSecrets, readConfig } from "./config.js";
 import { createContext } from "./create-context.js";
 import { createServer } from "./create-server.js";
@@ -21,7 +21,7 @@ export async function serve({ logLevel = "info" }: { readonly logLevel?: LogLeve
   const context = createContext(config, (notice) => log.warn(notice));
   const factory: McpServerFactory = ({ era }) => {
     const server = createServer(context, { transport: "stdio", onCall: (record) => log.info(record, "tools/call") });
-    if (era === "modern") tellOfChanges(server, context);
+    if (era === "modern") announceChanges(server, context);
     return server;
   };
   const handle = serveStdio(factory, { onerror: (error) => log.warn({ err: error }, "request failed") });
@@ -39,19 +39,6 @@ export async function serve({ logLevel = "info" }: { readonly logLevel?: LogLeve
   process.stdin.once("close", () => void stop(0));
   void stopSignal().then(({ exitCode }) => stop(exitCode));
   return 0;
-}
-
-/** What changed goes to the connection, where `subscriptions/listen` picks what its client asked for. */
-export function tellOfChanges(server: McpServer, { changes }: Pick<ToolContext, "changes">): void {
-  const end = changes.subscribe((uri) => {
-    // Refused while the server offers no resources, or its client is gone.
-    server.server.sendResourceUpdated({ uri }).catch(() => undefined);
-  });
-  const { onclose } = server.server;
-  server.server.onclose = () => {
-    end();
-    onclose?.();
-  };
 }
 
 function readConfigOrTell(): Config | undefined {

@@ -1,7 +1,7 @@
 /** @file What `preflexor teach` shows of a run while it works, and the result in the end. */
 import type { RunLog, TeachEvent, TeachPlan } from "../agents/index.js";
+import { accuracyChange, changeRows, endsOf, percent, splitName } from "../agents/teaching/log-changes.js";
 import { type Display, textTable } from "./demo-display.js";
-import { accuracyChange, endsOf, splitName } from "./demo-result.js";
 
 const STAGES = {
   pairs: "make pairs",
@@ -11,8 +11,6 @@ const STAGES = {
   evaluate: "evaluate",
   publish: "publish",
 } as const;
-
-const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
 /** Shows every event. A failure is shown once for each reason, with how often it came in the end. */
 export async function showTeaching(
@@ -105,33 +103,10 @@ export function teachResult(log: RunLog, runDir: string, model: string): TeachRe
 }
 
 export function teachTable(result: TeachResult): string {
-  const { loss, heldOutLoss, accuracy, unseenMaterials, preferenceAccuracy: ranked } = result;
-  const change = (name: string, value: TeachResult["accuracy"]): (readonly [string, string])[] =>
-    value === null
-      ? []
-      : [
-          [
-            name,
-            `${percent(value.before)} → ${percent(value.after)}  (± ${percent(value.ci95)}, n ${value.n}, chance ${percent(value.chance)})`,
-          ],
-        ];
-  const ends = (name: string, value: TeachResult["loss"]): (readonly [string, string])[] =>
-    value === null ? [] : [[name, `${value.first.toFixed(4)} → ${value.last.toFixed(4)}`]];
   return textTable([
     ["pairs", String(result.pairs)],
     ["optimizer steps", String(result.steps)],
-    ...ends("loss", loss),
-    ...ends("held-out loss", heldOutLoss),
-    ...change(splitName("unseen-combination"), accuracy),
-    ...change(splitName("unseen-material"), unseenMaterials),
-    ...(ranked === null
-      ? []
-      : [
-          [
-            "held-out pairs ranked right",
-            `${percent(ranked.before)} → ${percent(ranked.after)}  (n ${ranked.n})`,
-          ] as const,
-        ]),
+    ...changeRows(result),
     ["run directory", result.runDir],
   ]);
 }

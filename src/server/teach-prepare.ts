@@ -1,7 +1,7 @@
 /** @file What a self-teaching run starts with: settings checked, paths made absolute, its corpus read, its directory made or found again. */
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { readDocuments } from "../agents/corpus/index.js";
+import { type ReadLimits, type ReadOptions, readDocuments } from "../agents/corpus/index.js";
 import {
   createRunDirectory,
   openRunDirectory,
@@ -11,6 +11,7 @@ import {
   type TeachConfig,
 } from "../agents/index.js";
 import { type ActiveCorpus, BUILT_IN_WORLD } from "../tools/index.js";
+import type { PathGuard } from "../tools/roots.js";
 import { teachSettings } from "../tools/run-settings.js";
 import { ensureHubRepo } from "../trainer/index.js";
 import { checkInputs } from "./check-inputs.js";
@@ -24,6 +25,11 @@ export interface TeachRunOptions {
   /** Settings given as flags. */
   readonly flags: Settings;
   readonly config?: string;
+  /** What a config file would hold. */
+  readonly settings?: Settings;
+  /** Which documents may be read; a user's own command may read all. */
+  readonly paths?: Pick<PathGuard, "problemOf">;
+  readonly limits?: Partial<ReadLimits>;
   readonly resume?: string;
   readonly home?: string;
   readonly json: boolean;
@@ -43,20 +49,47 @@ export interface Prepared {
 
 /** Everything that can be wrong with the settings is found here, before an engine is started or a directory made. */
 export async function prepareTeaching(options: TeachRunOptions, signal: AbortSignal): Promise<Prepared> {
-  const environment = readConfig();
-  const home = options.home === undefined ? environment.home : resolve(options.home);
-  const resumed = options.resume === undefined ? undefined : await openTaught(runPath(home, options.resume));
-  const { settings, source } = await settingsOf(options, resumed, environment);
-  const teachConfig = parseTeachConfig(settings, source);
+  const resumed = await resumedRun(options);
+  const { settings, teachConfig, config, home } = await readTeaching(options, resumed);
   const { run } = teachConfig;
-  const config = { ...configOf(run, environment), home };
   const path = run.corpus ?? BUILT_IN_WORLD;
-  await checkInputs(config, path === BUILT_IN_WORLD ? undefined : path);
-  const corpus = await corpusOf(path, signal);
+  await checkInputs(config, path === BUILT_IN_WORLD ? undefined : path, readOptions(options, signal));
+  const corpus = await corpusOf(path, readOptions(options, signal));
   if (run.push_to_hub !== undefined) await ensureHubRepo({ ...config.hub, repo: run.push_to_hub, signal });
   const at = run.output_dir === undefined ? {} : { at: run.output_dir };
   const directory = resumed ?? (await createRunDirectory(home, { kind: "teach", request: settings, ...at }));
   return { config, teachConfig, directory, isNew: resumed === undefined, corpus };
+}
+
+const readOptions = ({ paths, limits }: TeachRunOptions, signal: AbortSignal): ReadOptions => ({
+  signal,
+  limits,
+  problemOf: paths?.problemOf,
+});
+
+export interface ReadTeaching {
+  /** As the run's directory keeps them. */
+  readonly settings: Settings;
+  readonly teachConfig: TeachConfig;
+  readonly config: Config;
+  readonly home: string;
+}
+
+/** The settings of a run, checked; looks at no document and no model. */
+export async function readTeaching(options: TeachRunOptions, resumed?: RunDirectory): Promise<ReadTeaching> {
+  const environment = readConfig();
+  const home = options.home === undefined ? environment.home : resolve(options.home);
+  const { settings, source } = await settingsOf(options, resumed, environment);
+  const teachConfig = parseTeachConfig(settings, source);
+  return { settings, teachConfig, home, config: { ...configOf(teachConfig.run, environment), home } };
+}
+
+/** The run to go on with, where one is named; throws where it is none of this kind. */
+export async function resumedRun({
+  resume,
+  home = readConfig().home,
+}: Pick<TeachRunOptions, "resume" | "home">): Promise<RunDirectory | undefined> {
+  return resume === undefined ? undefined : openTaught(runPath(resolve(home), resume));
 }
 
 async function openTaught(path: string): Promise<RunDirectory> {
@@ -67,13 +100,14 @@ async function openTaught(path: string): Promise<RunDirectory> {
 
 /** With paths that hold from any directory, since a run is gone on with from anywhere. */
 async function settingsOf(
-  { flags, config }: TeachRunOptions,
+  { flags, config, settings: given }: TeachRunOptions,
   resumed: RunDirectory | undefined,
   environment: Config,
 ): Promise<{ readonly settings: Settings; readonly source: string }> {
   const { settings, source } = await gatherTeachSettings({
     flags,
     ...(config !== undefined && { file: config }),
+    ...(given !== undefined && { given }),
     ...(resumed && { kept: resumed.request }),
     defaults: (named, corpus = BUILT_IN_WORLD) => teachSettings(recipeNameOf(named), corpus === BUILT_IN_WORLD),
     environment,
@@ -107,7 +141,7 @@ function configOf(run: TeachConfig["run"], environment: Config): Config {
 }
 
 /** A collection of its own for exactly these documents: a seed then gives the same pairs whatever else was ingested. */
-async function corpusOf(path: string, signal: AbortSignal): Promise<ActiveCorpus> {
+async function corpusOf(path: string, options: ReadOptions): Promise<ActiveCorpus> {
   if (path === BUILT_IN_WORLD) return { kind: "world", path };
-  return { kind: "folder", path, collection: snapshotName(await readDocuments(path, { signal })) };
+  return { kind: "folder", path, collection: snapshotName(await readDocuments(path, options)) };
 }

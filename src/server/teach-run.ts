@@ -2,9 +2,9 @@
 import { join } from "node:path";
 import type { MaterialsWorld } from "../agents/environments/index.js";
 import {
+  type ActivityLog,
   createAgentCalls,
   type Judge,
-  lockRun,
   type RunDirectory,
   readRunLog,
   type TeachConfig,
@@ -23,8 +23,9 @@ import { LEXICAL, openJudge } from "./eval-judge.js";
 import { INTERRUPTED } from "./interrupt.js";
 import { closeWhenStopped, openModel } from "./models.js";
 import { ownCommand, shellWord } from "./own-command.js";
+import { holdRun, toldIn, withOutcome } from "./teach-activity.js";
 import { showTeaching, teachResult, teachTable } from "./teach-display.js";
-import { type Prepared, prepareTeaching, type TeachRunOptions } from "./teach-prepare.js";
+import { type Prepared, prepareTeaching, resumedRun, type TeachRunOptions } from "./teach-prepare.js";
 import { publisher } from "./teach-publish.js";
 import { teachingModels } from "./teaching-models.js";
 
@@ -33,12 +34,20 @@ export async function runTeach(options: TeachRunOptions): Promise<number> {
   let begun: Prepared | undefined;
   const stopping = "stopping … (Ctrl-C again ends it at once)";
   const code = await runInFrame({ ...options, stopping }, async (frame) => {
-    const prepared = await prepareTeaching(options, frame.signal);
-    begun = prepared;
-    await teachThrough(prepared, frame);
+    const resumed = await resumedRun(options);
+    const held = resumed && (await holdRun(resumed.path, frame));
+    const whole = async (): Promise<Prepared> => {
+      const prepared = await prepareTeaching(options, frame.signal);
+      begun = prepared;
+      const { path } = prepared.directory;
+      const activity = held ?? (await holdRun(path, frame));
+      await withOutcome(path, frame.signal, () => teachThrough({ ...options, ...prepared }, activity, frame));
+      return prepared;
+    };
+    const ended = resumed ? await withOutcome(resumed.path, frame.signal, whole) : await whole();
     begun = undefined;
     frame.display.end();
-    await printResult(prepared, options.json);
+    await printResult(ended, options.json);
     return 0;
   });
   if (begun !== undefined) await sayWhatIsKept(begun, code === INTERRUPTED);
@@ -61,24 +70,30 @@ function howToGoOn({ path }: RunDirectory): string {
   ].join("\n");
 }
 
-async function teachThrough(prepared: Prepared, frame: CommandFrame): Promise<void> {
+async function teachThrough(
+  prepared: Prepared & Pick<TeachRunOptions, "paths" | "limits">,
+  activity: ActivityLog,
+  frame: CommandFrame,
+): Promise<void> {
   const { config, corpus, directory, teachConfig } = prepared;
   const { display, signal, onEnd } = frame;
-  const release = await lockRun(directory.path);
-  onEnd(release);
   display.line(`run directory: ${directory.path}`);
   const context = createContext(config, (notice) => display.line(notice));
   onEnd(() => context.close());
   const { run, trainable } = teachConfig;
   display.phase("ingest the corpus", 100);
+  activity.report({ stage: "ingest", done: 0, total: 1 });
   const world = corpus.kind === "world" ? await context.world() : undefined;
   const { openCorpus } = context;
   await ingestCorpus({ openCorpus, world: context.world, activate: async () => {} }, corpus, {
     signal,
     onProgress: display.progress,
+    problemOf: prepared.paths?.problemOf,
+    limits: prepared.limits,
   });
   const store = await openCorpus(corpus);
   display.phase("open the model", 1);
+  activity.report({ stage: "open", done: 0, total: 1, note: config.model });
   const student = await openModel(config, run.seed ?? DEFAULT_SEED, {
     trainable,
     ...(run.gradient_checkpointing !== undefined && { gradientCheckpointing: run.gradient_checkpointing }),
@@ -125,7 +140,7 @@ async function teachThrough(prepared: Prepared, frame: CommandFrame): Promise<vo
     },
     plan,
   );
-  await showTeaching(events, display, plan);
+  await showTeaching(toldIn(activity, events), display, plan);
   await student.policy.saveAdapter(trained);
 }
 

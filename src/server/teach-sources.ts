@@ -10,6 +10,8 @@ export interface TeachSources {
   readonly flags: Settings;
   /** A config file. */
   readonly file?: string;
+  /** What such a file would hold. */
+  readonly given?: Settings;
   /** What the run to go on with was started with; complete. */
   readonly kept?: Settings;
   /** Settings that suit a model and a corpus; undefined: the built-in world. */
@@ -18,14 +20,21 @@ export interface TeachSources {
 }
 
 /** All settings, and what to call their source in errors. */
-export async function gatherTeachSettings({ flags, file, kept, defaults, environment }: TeachSources): Promise<{
+export async function gatherTeachSettings({
+  flags,
+  file,
+  given: inline = {},
+  kept,
+  defaults,
+  environment,
+}: TeachSources): Promise<{
   readonly settings: Settings;
   readonly source: string;
 }> {
   if (file !== undefined && kept !== undefined)
     throw new Error("--config and --resume exclude each other: a run goes on with the settings it was started with");
   if (kept !== undefined) return { settings: overlay(kept, flags), source: "the run's settings with the command line" };
-  const fromFile = file === undefined ? {} : await readSettings(file);
+  const fromFile = file === undefined ? inline : await readSettings(file);
   const given = overlay(fromFile, flags);
   const { corpus } = given;
   const model = typeof given["model"] === "string" ? given["model"] : environment.model;

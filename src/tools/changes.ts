@@ -5,6 +5,8 @@ export interface Changes {
   publish(uri: string): void;
   /** Returns what ends it. */
   subscribe(listener: (uri: string) => void): () => void;
+  /** Resolves when whatever happens from now on is told to those who listen. */
+  ready(): Promise<void>;
 }
 
 export function createChanges(): Changes {
@@ -24,5 +26,6 @@ export function createChanges(): Changes {
       listeners.add(own);
       return () => listeners.delete(own);
     },
+    ready: async () => {},
   };
 }

@@ -1,4 +1,4 @@
-/** @file The client that called a tool, as a model that the tool may ask: by requests to it, or in rounds where its protocol has none. */
+/** @file The client that called a tool: its model and its user may be asked, by requests to it, or in rounds where its protocol has none. */
 import {
   type CallToolResult,
   CLIENT_CAPABILITIES_META_KEY,
@@ -11,29 +11,47 @@ import {
   type ServerContext,
 } from "@modelcontextprotocol/server";
 import type { SamplingClient, SamplingRequest } from "../agents/index.js";
-import { parkedCall, type Sample } from "./parked-calls.js";
+import type { AskClient, ClientMethod, ClientQuestions, ClientReplies } from "./ask-client.js";
+import { type AsksUser, userOf } from "./client-elicitation.js";
+import { parkedCall } from "./parked-calls.js";
+import { withSignedState } from "./request-state.js";
+import { taskOf } from "./tasks/task-call.js";
 import { callSignal, type ToolContext } from "./tool-context.js";
 
 /** A person may have to read and allow the request first. */
-const SAMPLING_TIMEOUT_MS = 10 * 60_000;
+const ASK_TIMEOUT_MS = 10 * 60_000;
 
-type Work = (client: SamplingClient, signal: AbortSignal) => Promise<CallToolResult>;
+/** The client as a tool sees it. */
+export interface CallingClient extends SamplingClient, AsksUser {}
+
+type Work = (client: CallingClient, signal: AbortSignal) => Promise<CallToolResult>;
 
 /** Runs a tool's work with the client at hand. Up to 2025-11-25 the client is asked while the call is open; since 2026-07-28 between its rounds. */
 export async function withClient(
   { server, context, request }: { server: McpServer; context: ToolContext; request: ServerContext },
   work: Work,
 ): Promise<CallToolResult | InputRequiredResult> {
-  const envelope = request.mcpReq.envelope as Envelope | undefined;
+  const task = taskOf(request);
+  if (task !== undefined) return work(clientOf(task.caller, task.ask), task.signal);
+  const caller = callerOf(server, request);
+  if (request.mcpReq.envelope === undefined) {
+    return work(clientOf(caller, askWithin(request)), callSignal(context, request));
+  }
+  const result = await parkedCall(context, request, (ask, signal) => work(clientOf(caller, ask), signal));
+  return withSignedState(result, request);
+}
+
+/** Who called, and what it offers. */
+export interface Caller {
+  readonly name: string;
+  readonly capabilities: ClientCapabilities;
+}
+
+export function callerOf(server: McpServer, { mcpReq }: ServerContext): Caller {
+  const envelope = mcpReq.envelope as Envelope | undefined;
   const capabilities = envelope ? envelope[CLIENT_CAPABILITIES_META_KEY] : server.server.getClientCapabilities();
   const info = envelope ? envelope[CLIENT_INFO_META_KEY] : server.server.getClientVersion();
-  const name = info === undefined ? "unnamed" : `${info.name} ${info.version}`;
-  if (envelope === undefined) {
-    const sample: Sample = (params, signal) =>
-      request.mcpReq.requestSampling(params, { timeout: SAMPLING_TIMEOUT_MS, ...(signal && { signal }) });
-    return work(clientOf(name, capabilities, sample), callSignal(context, request));
-  }
-  return parkedCall(context, request, (sample, signal) => work(clientOf(name, capabilities, sample), signal));
+  return { name: info === undefined ? "unnamed" : `${info.name} ${info.version}`, capabilities: capabilities ?? {} };
 }
 
 /** What a request of 2026-07-28 says about its client. */
@@ -42,15 +60,25 @@ interface Envelope {
   readonly [CLIENT_INFO_META_KEY]?: Implementation;
 }
 
-function clientOf(name: string, capabilities: ClientCapabilities | undefined, sample: Sample): SamplingClient {
-  const sampling = capabilities?.sampling;
+/** Asks on the stream of the open request: the client may listen to no other one. */
+export function askWithin({ mcpReq }: ServerContext, meta?: Readonly<Record<string, unknown>>): AskClient {
+  return async <M extends ClientMethod>(method: M, params: ClientQuestions[M], signal?: AbortSignal) => {
+    const request = { method, params: { ...params, ...(meta && { _meta: meta }) } as Record<string, unknown> };
+    const options = { timeout: ASK_TIMEOUT_MS, ...(signal && { signal }) };
+    return (await mcpReq.send<ClientMethod>(request, options)) as ClientReplies[M];
+  };
+}
+
+export function clientOf({ name, capabilities }: Caller, ask: AskClient): CallingClient {
+  const { sampling } = capabilities;
   return {
     name,
     takesTools: sampling?.tools !== undefined,
     async sample(request: SamplingRequest, signal) {
       if (sampling === undefined) throw new Error(NO_SAMPLING);
-      return sample(request as CreateMessageRequestParams, signal);
+      return ask("sampling/createMessage", request as CreateMessageRequestParams, signal);
     },
+    ...userOf(capabilities, ask),
   };
 }
 

@@ -1,14 +1,14 @@
 /** @file ingest-corpus: documents into passages, and passages into the store; makes the corpus the active one. */
-
-import { homedir } from "node:os";
-import { resolve } from "node:path";
 import type { McpServer } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { type ActiveCorpus, BUILT_IN_WORLD } from "./active-corpus.js";
-import { toolArguments, words } from "./arguments.js";
+import { toolArguments, words, yesOrNo } from "./arguments.js";
+import { unlessConfirmed } from "./client-elicitation.js";
 import { withClient } from "./client-sampling.js";
 import { ingestCorpus, removeCorpus } from "./ingest.js";
 import { progressOf } from "./progress.js";
+import { absolutePath } from "./roots.js";
+import { turnOf } from "./tasks/task-call.js";
 import type { ToolContext } from "./tool-context.js";
 import { guarded, toolResult } from "./tool-result.js";
 
@@ -23,6 +23,9 @@ const input = toolArguments({
     .describe(
       "Take out what was ingested from `path`, or the one document that passages name as their source; files stay",
     ),
+  confirm: yesOrNo()
+    .default(false)
+    .describe("Only with `remove`: true where the user was asked and agreed; without it the user is asked first"),
 });
 
 export const ingestCorpusOutput = z.object({
@@ -47,7 +50,7 @@ const config = {
     "program. Other corpora get an extractive teacher that builds questions and answers from retrieved sentences and needs no " +
     "key. Folders add up to one corpus; the last call decides whether that or the built-in one is active. Call it again " +
     "after files changed: only new and edited ones are indexed, and passages of edited and deleted ones are taken out. " +
-    "With `remove` everything from that path is taken out of the index; files are never touched. " +
+    "With `remove` everything from that path is taken out of the index, after the user agreed; files are never touched. " +
     "Then look something up with retrieve-context, or make training pairs with generate-preference-pair.",
   inputSchema: input,
   outputSchema: ingestCorpusOutput,
@@ -55,13 +58,18 @@ const config = {
 };
 
 export function registerIngestCorpus(server: McpServer, context: ToolContext): void {
-  server.registerTool("ingest-corpus", config, ({ path, remove }, request) =>
+  server.registerTool("ingest-corpus", config, ({ path, remove, confirm }, request) =>
     withClient({ server, context, request }, (client, signal) => {
       const work = async () => {
-        const corpus = corpusOf(path);
+        const corpus = await corpusOf(path, remove, context);
         const done = remove
           ? await removeCorpus(context, corpus, path, signal)
-          : await ingestCorpus(context, corpus, { signal, onProgress: progressOf(request) });
+          : await ingestCorpus(context, corpus, {
+              signal,
+              onProgress: progressOf(request),
+              problemOf: context.paths.problemOf,
+              limits: context.corpusLimits,
+            });
         const isEmpty = (await context.activeCorpus()) === undefined;
         const needsModel = !remove && ownTextNeedsAModel(context, corpus);
         return toolResult(ingestCorpusOutput, {
@@ -71,7 +79,12 @@ export function registerIngestCorpus(server: McpServer, context: ToolContext): v
         });
       };
       const next = "Call ingest-corpus with the absolute path of a folder of documents, or with materials-world";
-      return guarded(next, signal, () => context.exclusive(signal, work));
+      return guarded(next, signal, async () => {
+        const question = `Take everything that was ingested from ${path} out of the index (the files stay)?`;
+        const consent = { confirm, question, undone: "nothing was removed", tool: "ingest-corpus", signal };
+        const refusal = remove ? await unlessConfirmed(client, consent) : undefined;
+        return refusal ?? context.exclusive(signal, work, turnOf(request, "ingest-corpus"));
+      });
     }),
   );
 }
@@ -84,8 +97,8 @@ const OWN_TEXT =
 const ownTextNeedsAModel = ({ recipe }: ToolContext, { kind }: ActiveCorpus): boolean =>
   kind === "folder" && recipe === "nano";
 
-/** Assistants start servers anywhere, so "~" is understood and other relative paths are shown resolved if they fail. */
-function corpusOf(path: string): ActiveCorpus {
+/** Taking out what was ingested reads nothing, so that may lie anywhere, also where it is gone. */
+async function corpusOf(path: string, remove: boolean, { paths }: ToolContext): Promise<ActiveCorpus> {
   if (path === BUILT_IN_WORLD) return { kind: "world", path };
-  return { kind: "folder", path: resolve(path.replace(/^~(?=$|[/\\])/, () => homedir())) };
+  return { kind: "folder", path: remove ? absolutePath(path) : await paths.read(path) };
 }

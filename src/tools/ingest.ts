@@ -1,5 +1,11 @@
 /** @file Documents of a corpus into its store, which becomes the active one; the tool and the demo share it. */
-import { type IngestProgress, ingest, ingestDocuments, removeFromCorpus } from "../agents/corpus/index.js";
+import {
+  type IngestOptions,
+  type IngestProgress,
+  ingest,
+  ingestDocuments,
+  removeFromCorpus,
+} from "../agents/corpus/index.js";
 import type { PassageStore } from "../agents/index.js";
 import { type ActiveCorpus, BUILT_IN_WORLD } from "./active-corpus.js";
 import type { ReportProgress } from "./progress.js";
@@ -23,11 +29,16 @@ const STAGES: Record<IngestProgress["stage"], { readonly first: number; readonly
   store: { first: 2, message: "indexing passages" },
 };
 
+export interface IngestCorpusOptions extends Pick<IngestOptions, "limits" | "problemOf"> {
+  readonly signal: AbortSignal;
+  readonly onProgress: ReportProgress;
+}
+
 /** Reads everything before anything is stored: a bad file leaves the store, and what is active, as they were. */
 export async function ingestCorpus(
   context: IngestContext,
   corpus: ActiveCorpus,
-  { signal, onProgress: report }: { readonly signal: AbortSignal; readonly onProgress: ReportProgress },
+  { signal, onProgress: report, ...bounds }: IngestCorpusOptions,
 ): Promise<Ingested> {
   signal.throwIfAborted();
   const onProgress = ({ stage, done, total }: IngestProgress): void => {
@@ -38,7 +49,7 @@ export async function ingestCorpus(
   const { passages: _ofThese, ...counts } =
     corpus.kind === "world"
       ? await ingestDocuments((await context.world()).documents, store, { signal, onProgress, root: BUILT_IN_WORLD })
-      : await ingest(corpus.path, store, { signal, onProgress });
+      : await ingest(corpus.path, store, { signal, onProgress, ...bounds });
   await context.activate(corpus);
   return { ...counts, ...(await stateOf(store)) };
 }

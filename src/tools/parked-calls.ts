@@ -1,25 +1,16 @@
-/** @file Tool calls that wait for the client's model between rounds: 2026-07-28 has no request from a server to its client. */
+/** @file Tool calls that wait for the client between rounds: 2026-07-28 has no request from a server to its client. */
 import { randomUUID } from "node:crypto";
 import {
   type CallToolResult,
-  type CreateMessageRequestParams,
-  type CreateMessageResult,
-  type CreateMessageResultWithTools,
   type InputRequiredResult,
-  type InputRequiredSpec,
   inputRequired,
-  inputResponse,
   type ServerContext,
 } from "@modelcontextprotocol/server";
+import type { AskClient } from "./ask-client.js";
+import { type InputRequests, OpenQuestions } from "./open-questions.js";
 import type { ToolContext } from "./tool-context.js";
 
-/** Asks the client's model. */
-export type Sample = (
-  params: CreateMessageRequestParams,
-  signal?: AbortSignal,
-) => Promise<CreateMessageResult | CreateMessageResultWithTools>;
-
-type Work = (sample: Sample, signal: AbortSignal) => Promise<CallToolResult>;
+type Work = (ask: AskClient, signal: AbortSignal) => Promise<CallToolResult>;
 
 /** The calls that are parked, of each context: the rounds of one call may reach different servers over it. */
 const parkedCalls = new WeakMap<ToolContext, Map<string, ParkedCall>>();
@@ -51,30 +42,20 @@ export async function parkedCall(
 /** A client that does not come back within this time has given the call up; what it held is let go. */
 const ABANDONED_MS = 10 * 60_000;
 
-interface Question {
-  readonly params: CreateMessageRequestParams;
-  readonly resolve: (reply: Awaited<ReturnType<Sample>>) => void;
-}
-
 /** How a round ends: with the result of the call, or with what the client is asked. */
 interface Round {
   readonly result?: CallToolResult;
-  readonly questions: NonNullable<InputRequiredSpec["inputRequests"]>;
+  readonly questions: InputRequests;
 }
 
 class ParkedCall {
   readonly #stop = new AbortController();
-  readonly #open = new Map<string, Question>();
+  readonly #questions = new OpenQuestions();
   readonly #result: Promise<CallToolResult>;
-  #asked = 0;
-  #wake = (): void => {};
   #timer: NodeJS.Timeout | undefined;
 
   constructor(serverSignal: AbortSignal, work: Work) {
-    this.#result = work(
-      (params, signal) => this.#ask(params, signal),
-      AbortSignal.any([serverSignal, this.#stop.signal]),
-    );
+    this.#result = work(this.#questions.ask, AbortSignal.any([serverSignal, this.#stop.signal]));
     // Between rounds nobody waits for it.
     this.#result.catch(() => undefined);
   }
@@ -82,47 +63,23 @@ class ParkedCall {
   /** Takes the client's replies, and waits for the result or the next questions. A cancelled round cancels the call. */
   async round({ inputResponses, signal }: ServerContext["mcpReq"]): Promise<Round> {
     clearTimeout(this.#timer);
-    for (const [key, { resolve }] of [...this.#open]) {
-      const response = inputResponse(inputResponses, key);
-      if (response.kind !== "sampling") continue;
-      this.#open.delete(key);
-      resolve(response.result);
-    }
+    this.#questions.answer(inputResponses);
     const cancel = (): void => this.#stop.abort(signal.reason);
     signal.addEventListener("abort", cancel, { once: true });
     if (signal.aborted) cancel();
     try {
-      const result = await Promise.race([this.#result, this.#question()]);
+      const result = await Promise.race([this.#result, this.#questions.atLeastOne()]);
       if (result !== undefined) return { result, questions: {} };
     } finally {
       signal.removeEventListener("abort", cancel);
     }
-    const questions = [...this.#open].map(([key, { params }]) => [key, inputRequired.createMessage(params)] as const);
-    return { questions: Object.fromEntries(questions) };
+    return { questions: this.#questions.requests() };
   }
 
   abandonLater(forget: () => void): void {
     this.#timer = setTimeout(() => {
       forget();
-      this.#stop.abort(new Error("the client did not come back with the reply of its model"));
+      this.#stop.abort(new Error("the client did not come back with its reply"));
     }, ABANDONED_MS).unref();
-  }
-
-  #ask(params: CreateMessageRequestParams, signal: AbortSignal | undefined): ReturnType<Sample> {
-    return new Promise((resolve, reject) => {
-      signal?.throwIfAborted();
-      const key = `sample-${++this.#asked}`;
-      this.#open.set(key, { params, resolve });
-      signal?.addEventListener("abort", () => reject(signal.reason), { once: true });
-      this.#wake();
-    });
-  }
-
-  async #question(): Promise<undefined> {
-    while (this.#open.size === 0) {
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
   }
 }

@@ -12,8 +12,10 @@ import { oneOf, toolArguments, wholeNumber, words, yesOrNo } from "./arguments.j
 import { withClient } from "./client-sampling.js";
 import { progressOf, type ReportProgress } from "./progress.js";
 import { reasoningSampling, recipeOf } from "./run-settings.js";
+import { turnOf } from "./tasks/task-call.js";
 import type { ToolContext } from "./tool-context.js";
-import { guarded, toolResult } from "./tool-result.js";
+import { guarded, resourceField, runResource, toolResult } from "./tool-result.js";
+import { appendReasoning } from "./views/index.js";
 
 const input = toolArguments({
   question: words("a question").describe("What shall be answered; name what it is about"),
@@ -70,6 +72,7 @@ export const recursiveReasonOutput = z.object({
   cost: z
     .object({ modelCalls: z.number().int(), newTokens: z.number().int(), criticCalls: z.number().int() })
     .describe("Replies of the model and their tokens, and calls of the critic"),
+  resource: resourceField("what was reasoned in the run, where this is kept as well"),
 });
 
 const config = {
@@ -78,10 +81,11 @@ const config = {
     "The model that learns answers a question with its thinking; a critic compares the thinking with retrieved passages and " +
     "improves it; the model answers again from the better thinking. Every round is scored and the best one wins. " +
     "Call it last: it needs a corpus (ingest-corpus), and a model that was not trained yet (train-iteration) mostly answers " +
-    "without thinking. The model is small and answers from what it has learned: check its answer against retrieve-context.",
+    "without thinking. The model is small and answers from what it has learned: check its answer against retrieve-context. " +
+    "Questions and rounds are kept in the current run.",
   inputSchema: input,
   outputSchema: recursiveReasonOutput,
-  annotations: { readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: false },
+  annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
 };
 
 export function registerRecursiveReason(server: McpServer, context: ToolContext): void {
@@ -95,13 +99,31 @@ export function registerRecursiveReason(server: McpServer, context: ToolContext)
         const [student, judge] = await Promise.all([context.student(), context.judge(client)]);
         const plan = { question, ...options, sampling: reasoningSampling(recipeOf(context.recipe)), seed: 0 };
         const events = recursiveReason({ ...student, ...judge, store }, plan, signal);
-        return toolResult(recursiveReasonOutput, shown(await drain(events, reporting(report, most))));
+        const result = await drain(events, reporting(report, most));
+        return toolResult(recursiveReasonOutput, { ...shown(result), ...(await keep(context, question, result)) });
       };
       return guarded("Call recursive-reason again, or train-iteration first", signal, () =>
-        context.exclusive(signal, work),
+        context.exclusive(signal, work, turnOf(request, "recursive-reason")),
       );
     }),
   );
+}
+
+/** In the current run, where the page and the resource show it. An answer is not lost over a full disk. */
+async function keep(
+  context: ToolContext,
+  question: string,
+  result: ReasoningResult,
+): Promise<{ readonly resource?: string }> {
+  const { directory } = await context.run();
+  const { answer, rounds, best, integrated } = result;
+  const at = new Date().toISOString();
+  try {
+    await appendReasoning(directory, { at, question, answer, rounds, best, integrated });
+    return runResource(context.home, directory, "reasoning");
+  } catch {
+    return {};
+  }
 }
 
 function reporting(report: ReportProgress, most: number): (event: ReasoningEvent) => void {

@@ -3,17 +3,22 @@ import { appendFile, mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { readRunPairs } from "../agents/teaching/run-journal.js";
-import type { PreferencePair } from "../trainer/index.js";
+import { writeWhole } from "../agents/write-whole.js";
+import type { PreferencePair, StepMetrics } from "../trainer/index.js";
 
 export interface RunFolder {
   readonly directory: string;
   readonly pairsFile: string;
   readonly metricsFile: string;
   readonly adapterDirectory: string;
+  /** Takes the run for this process: before its first write, and before work that ends with one. Throws where another has it. */
+  claim(): Promise<void>;
   appendPair(pair: PreferencePair): Promise<void>;
   /** All stored pairs, oldest first. Throws with the line's number where a line is no pair. */
   pairs(): Promise<PreferencePair[]>;
   appendMetrics(row: Readonly<Record<string, unknown>>): Promise<void>;
+  /** Metrics of the steps after `after`, up to `last`. Later ones went with the process that took them, and leave the file. */
+  keptSteps(after: number, last: number): Promise<StepMetrics[]>;
   checkpointDirectory(step: number): string;
   /** The checkpoint with the most steps, or undefined. */
   latestCheckpoint(): Promise<string | undefined>;
@@ -60,7 +65,10 @@ async function checkpointSteps(directory: string): Promise<number[]> {
 }
 
 /** Creates the directory where it is missing; appends, so that an interrupted run keeps what it has. */
-export async function openRunFolder(directory: string): Promise<RunFolder> {
+export async function openRunFolder(
+  directory: string,
+  { claim = async () => {} }: { readonly claim?: () => Promise<void> } = {},
+): Promise<RunFolder> {
   await mkdir(directory, { recursive: true });
   const pairsFile = join(directory, "pairs.jsonl");
   const metricsFile = join(directory, "metrics.jsonl");
@@ -70,9 +78,17 @@ export async function openRunFolder(directory: string): Promise<RunFolder> {
     pairsFile,
     metricsFile,
     adapterDirectory: join(directory, "adapter"),
-    appendPair: (pair) => appendFile(pairsFile, `${JSON.stringify(pair)}\n`),
+    claim,
+    async appendPair(pair) {
+      await claim();
+      await appendFile(pairsFile, `${JSON.stringify(pair)}\n`);
+    },
     pairs: () => readRunPairs(directory),
-    appendMetrics: (row) => appendFile(metricsFile, `${JSON.stringify(row)}\n`),
+    async appendMetrics(row) {
+      await claim();
+      await appendFile(metricsFile, `${JSON.stringify(row)}\n`);
+    },
+    keptSteps: (after, last) => keptSteps(metricsFile, after, last),
     checkpointDirectory,
     async latestCheckpoint() {
       const step = (await checkpointSteps(directory)).at(-1);
@@ -83,6 +99,37 @@ export async function openRunFolder(directory: string): Promise<RunFolder> {
       return step === undefined ? undefined : readTraining(checkpointDirectory(step), step);
     },
   };
+}
+
+interface StepRow {
+  readonly kind?: unknown;
+  readonly step?: unknown;
+  readonly loss_type?: unknown;
+}
+
+async function keptSteps(file: string, after: number, last: number): Promise<StepMetrics[]> {
+  const text = await readOr("", () => readFile(file, "utf8"));
+  const lines = text.split("\n").filter((line) => line !== "");
+  // The last line may have been cut off with the process that wrote it.
+  const rows = lines.map((line) => parsedRow(line));
+  const stays = rows.map((row) => row !== undefined && !(row.kind === "step" && Number(row.step) > last));
+  if (stays.includes(false)) {
+    const kept = lines.filter((_, i) => stays[i]);
+    await writeWhole(file, kept.map((line) => `${line}\n`).join(""));
+  }
+  return rows.flatMap((row, i) => {
+    if (row === undefined || !stays[i] || row.kind !== "step" || Number(row.step) <= after) return [];
+    const { kind: _, step: __, loss_type: ___, ...metrics } = row;
+    return [metrics as StepMetrics];
+  });
+}
+
+function parsedRow(line: string): StepRow | undefined {
+  try {
+    return JSON.parse(line) as StepRow;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Undefined where the checkpoint does not say; opening it says what is wrong with it. */

@@ -1,11 +1,15 @@
 /** @file What the tools see of the building: everything is opened when it is first asked for. */
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
+import type { ReadLimits } from "../agents/corpus/index.js";
 import type { Environment, MaterialsWorld } from "../agents/environments/index.js";
 import type { PassageStore, ReasoningContext, SamplingClient, Student } from "../agents/index.js";
 import type { ActiveCorpus } from "./active-corpus.js";
 import type { Changes } from "./changes.js";
+import type { PathGuard } from "./roots.js";
 import type { RunFolder } from "./run-folder.js";
+import type { RunKeeper } from "./run-keeper.js";
 import type { RecipeName } from "./run-settings.js";
+import type { Exclusive } from "./serial.js";
 
 export type Judge = Pick<ReasoningContext, "critic" | "score" | "evidence">;
 
@@ -37,10 +41,20 @@ export interface ToolContext {
   readonly recipe: RecipeName;
   /** The run that the tools work on; created when it is first asked for. */
   run(): Promise<RunFolder>;
+  /** Which paths may be read and written. */
+  readonly paths: PathGuard;
+  /** Of one ingest. */
+  readonly corpusLimits: Partial<ReadLimits>;
+  /** Whole self-teaching runs, as processes of their own. */
+  readonly runs: RunKeeper;
   /** Tells who listens that a resource has new content. */
   readonly changes: Changes;
+  /** The report of a run as one HTML page, where whoever made the context can render it. Throws where there is no such run. */
+  readonly report?: (id: string) => Promise<string>;
+  /** The page that clients show beside a run (MCP Apps), where there is one. */
+  readonly appPage?: () => Promise<string>;
   /** One at a time, in order of asking: for work that changes the model or the run. */
-  exclusive<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T>;
+  readonly exclusive: Exclusive;
 }
 
 /** Ends with whichever comes first: the request is cancelled, or the server stops. */

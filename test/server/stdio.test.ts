@@ -11,10 +11,9 @@ import { StdioClientTransport as StdioClientTransportV1 } from "@modelcontextpro
 import { beforeEach, describe, expect, it } from "vitest";
 import { langChainTools } from "../../src/tools/langchain.js";
 import { NACRE } from "../agents/scripted-student.js";
+import { TOOL_NAMES } from "../tools/tool-names.js";
 
 const MAIN = fileURLToPath(new URL("../../dist/server/main.js", import.meta.url));
-/** A tiny checkpoint, complete enough to be opened. */
-const TOOLS = ["ingest-corpus", "retrieve-context", "generate-preference-pair", "train-iteration", "recursive-reason"];
 
 let home: string;
 let server: { command: string; args: string[]; env: Record<string, string>; stderr: "ignore"; cwd: string };
@@ -52,7 +51,7 @@ describe("a client of the second SDK generation", () => {
     const client = new Client({ name: "test", version: "1" }, { versionNegotiation: { mode } });
     await client.connect(new StdioClientTransport(server));
     try {
-      expect((await client.listTools()).tools.map(({ name }) => name)).toEqual(TOOLS);
+      expect((await client.listTools()).tools.map(({ name }) => name)).toEqual(TOOL_NAMES);
       await walk((name, args) => client.callTool({ name, arguments: args }));
     } finally {
       await client.close();
@@ -65,7 +64,7 @@ describe("a client of the first SDK generation", () => {
     const client = new ClientV1({ name: "test", version: "1" });
     await client.connect(new StdioClientTransportV1(server));
     try {
-      expect((await client.listTools()).tools.map(({ name }) => name)).toEqual(TOOLS);
+      expect((await client.listTools()).tools.map(({ name }) => name)).toEqual(TOOL_NAMES);
       await walk(async (name, args) => (await client.callTool({ name, arguments: args })) as AnyResult);
     } finally {
       await client.close();
@@ -76,7 +75,7 @@ describe("a client of the first SDK generation", () => {
 describe("the package's LangChain door", () => {
   it("starts the server by itself", async () => {
     const { tools, close } = await langChainTools({ env: { PREFLEXOR_HOME: home } });
-    expect(tools.map(({ name }) => name)).toEqual(TOOLS);
+    expect(tools.map(({ name }) => name)).toEqual(TOOL_NAMES);
     await close();
   });
 });

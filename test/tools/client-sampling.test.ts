@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { Client } from "@modelcontextprotocol/client";
 import {
   type CallToolResult,
+  type CreateMessageRequestParams,
   InMemoryTransport,
   isInputRequiredResult,
   type ServerContext,
@@ -12,7 +13,8 @@ import {
 import { describe, expect, it } from "vitest";
 import { SamplingChatModel } from "../../src/agents/models/sampling-chat-model.js";
 import { createServer } from "../../src/server/create-server.js";
-import { parkedCall, type Sample } from "../../src/tools/parked-calls.js";
+import type { AskClient } from "../../src/tools/ask-client.js";
+import { parkedCall } from "../../src/tools/parked-calls.js";
 import type { ToolContext } from "../../src/tools/tool-context.js";
 import { NACRE } from "../agents/scripted-student.js";
 import { smallContext } from "./small-context.js";
@@ -89,15 +91,16 @@ function round({ state, responses, signal = new AbortController().signal }: Roun
 const context = (): ToolContext => ({ signal: new AbortController().signal }) as unknown as ToolContext;
 const done = (text: string): CallToolResult => ({ content: [{ type: "text", text }] });
 const reply = (text: string) => ({ model: "m", role: "assistant", content: { type: "text", text } });
-const question = (text: string): Parameters<Sample>[0] => ({
+const question = (text: string): CreateMessageRequestParams => ({
   maxTokens: 8,
   messages: [{ role: "user", content: { type: "text", text } }],
 });
 
 describe("a call that waits between rounds", () => {
-  const asksTwice = async (sample: Sample): Promise<CallToolResult> => {
-    const [one, two] = await Promise.all([sample(question("one?")), sample(question("two?"))]);
-    const three = await sample(question("three?"));
+  const asksTwice = async (ask: AskClient): Promise<CallToolResult> => {
+    const sample = (text: string) => ask<"sampling/createMessage">("sampling/createMessage", question(text));
+    const [one, two] = await Promise.all([sample("one?"), sample("two?")]);
+    const three = await sample("three?");
     return done(JSON.stringify([one, two, three].map(({ content }) => content)));
   };
 

@@ -7,6 +7,7 @@ import { createServer } from "../../src/server/create-server.js";
 import { type LangChainTools, langChainTools, PassageRetriever } from "../../src/tools/langchain.js";
 import { NACRE, smallStore } from "../agents/scripted-student.js";
 import { smallContext } from "./small-context.js";
+import { TOOL_NAMES } from "./tool-names.js";
 
 let opened: LangChainTools | undefined;
 afterEach(() => opened?.close());
@@ -17,13 +18,7 @@ it("are the same tools, with the same names and schemas, and answer with text an
   const progress: number[] = [];
   opened = await langChainTools({ server: createServer(context), onProgress: (_name, done) => progress.push(done) });
   const named = new Map(opened.tools.map((tool) => [tool.name, tool]));
-  expect([...named.keys()]).toEqual([
-    "ingest-corpus",
-    "retrieve-context",
-    "generate-preference-pair",
-    "train-iteration",
-    "recursive-reason",
-  ]);
+  expect([...named.keys()]).toEqual(TOOL_NAMES);
   await named.get("ingest-corpus")?.invoke({ path: join(context.home, "nacre.md") });
   expect(progress.length).toBeGreaterThan(0);
   const call = { type: "tool_call", id: "1", name: "retrieve-context", args: { query: "aragonite", k: 1 } } as const;

@@ -11,6 +11,7 @@ import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
 import { beforeAll, describe, expect, it } from "vitest";
 import { langChainTools } from "../../src/tools/langchain.js";
 import { NACRE, WOOD } from "../agents/scripted-student.js";
+import { TOOL_NAMES } from "./tool-names.js";
 
 const MAIN = fileURLToPath(new URL("../../dist/server/main.js", import.meta.url));
 const QUERY = { query: "How much aragonite does nacre contain?", k: 2 };
@@ -53,13 +54,7 @@ describe("through MultiServerMCPClient", () => {
     });
     try {
       const tools = await client.getTools();
-      expect(tools.map(({ name }) => name)).toEqual([
-        "ingest-corpus",
-        "retrieve-context",
-        "generate-preference-pair",
-        "train-iteration",
-        "recursive-reason",
-      ]);
+      expect(tools.map(({ name }) => name)).toEqual(TOOL_NAMES);
       const ingested = await invoke(tools, "ingest-corpus", { path: articles });
       expect(structured(ingested)).toMatchObject({ passages: 2, documents: 2 });
       const found = structured(await invoke(tools, "retrieve-context", QUERY));

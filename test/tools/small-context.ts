@@ -15,6 +15,8 @@ import {
   type ToolContext,
   writeActiveCorpus,
 } from "../../src/tools/index.js";
+import { createPathGuard } from "../../src/tools/roots.js";
+import type { RunKeeper } from "../../src/tools/run-keeper.js";
 import { type ScriptedStudent, scriptedStudent } from "../agents/scripted-student.js";
 
 export const WORLD = createMaterialsWorld({ seed: 3, materials: 24 });
@@ -30,8 +32,15 @@ export interface SmallContext extends ToolContext {
   stop(): void;
 }
 
-export async function smallContext(scripted = thinkingStudent()): Promise<SmallContext> {
-  const home = await mkdtemp(join(tmpdir(), "preflexor-tools-"));
+/** Whole runs need a process each: tests of them put a keeper of their own here. */
+const noRuns = new Proxy({} as RunKeeper, {
+  get: (_, name) => async () => {
+    throw new Error(`this test has no keeper of runs, and asked it to ${String(name)}`);
+  },
+});
+
+export async function smallContext(scripted = thinkingStudent(), at?: string): Promise<SmallContext> {
+  const home = at ?? (await mkdtemp(join(tmpdir(), "preflexor-tools-")));
   const controller = new AbortController();
   const stores = new Map<string, Promise<PassageStore>>();
   const activeCorpus = () => readActiveCorpus(home);
@@ -65,6 +74,9 @@ export async function smallContext(scripted = thinkingStudent()): Promise<SmallC
     student: async () => scripted,
     recipe: "pretrained",
     run: () => openRunFolder(join(home, "runs", "test")),
+    paths: createPathGuard([{ path: tmpdir() }]),
+    corpusLimits: {},
+    runs: noRuns,
     changes: createChanges(),
     exclusive: serialQueue(),
     stop: () => controller.abort(new Error("the server stops")),

@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createServer } from "../../src/server/create-server.js";
 import { NACRE, scriptedStudent, WOOD } from "../agents/scripted-student.js";
 import { type SmallContext, smallContext, WORLD } from "./small-context.js";
+import { TOOL_NAMES } from "./tool-names.js";
 
 let context: SmallContext;
 let client: Client;
@@ -62,13 +63,7 @@ async function refusal(name: string, args: Structured = {}): Promise<string> {
 describe("the list of tools", () => {
   it("is in the order in which they are called, and the same each time", async () => {
     const first = await client.listTools();
-    expect(first.tools.map(({ name }) => name)).toEqual([
-      "ingest-corpus",
-      "retrieve-context",
-      "generate-preference-pair",
-      "train-iteration",
-      "recursive-reason",
-    ]);
+    expect(first.tools.map(({ name }) => name)).toEqual(TOOL_NAMES);
     expect((await client.listTools()).tools).toEqual(first.tools);
   });
 
@@ -127,15 +122,17 @@ describe("ingest-corpus", () => {
 
   it("removes what was ingested from a path, or one source of it, and says what there is where that is nothing", async () => {
     await call("ingest-corpus", { path: articles });
-    const one = await call("ingest-corpus", { path: "wood.md", remove: true });
+    const one = await call("ingest-corpus", { path: "wood.md", remove: true, confirm: true });
     expect(one).toMatchObject({ documents: 1, added: 0, teacher: "extractive-teacher" });
     const { passages } = (await call("retrieve-context", { query: "wood", k: 9 })) as {
       passages: { source: string }[];
     };
     expect(new Set(passages.map(({ source }) => source))).toEqual(new Set(["nacre.md"]));
-    expect(await call("ingest-corpus", { path: `${articles}/`, remove: true })).toMatchObject({ passages: 0 });
+    expect(await call("ingest-corpus", { path: `${articles}/`, remove: true, confirm: true })).toMatchObject({
+      passages: 0,
+    });
     expect(await refusal("retrieve-context", { query: "nacre" })).toBe("the corpus is empty: call ingest-corpus first");
-    const again = await refusal("ingest-corpus", { path: articles, remove: true });
+    const again = await refusal("ingest-corpus", { path: articles, remove: true, confirm: true });
     expect(again).toMatch(/nothing was ingested from .*Ingested: none.*call ingest-corpus/i);
   });
 

@@ -18,7 +18,13 @@ export type { IngestRecord, IngestRecords, RecordedDocument } from "./ingest-rec
 export { createLexicalEmbedder } from "./lexical-embedder.js";
 export { createNeuralEmbedder } from "./neural-embedder.js";
 export { type OpenStoreOptions, openPassageStore } from "./open-store.js";
-export { type CorpusDocument, type ReadOptions, type ReadProgress, readDocuments } from "./read-documents.js";
+export {
+  type CorpusDocument,
+  type ReadLimits,
+  type ReadOptions,
+  type ReadProgress,
+  readDocuments,
+} from "./read-documents.js";
 export { type CorpusPart, type RemoveResult, removeFromCorpus } from "./remove-from-corpus.js";
 export type {
   Embedder,

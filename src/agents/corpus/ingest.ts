@@ -16,6 +16,7 @@ export interface IngestOptions extends ChunkOptions {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: IngestProgress) => void;
   readonly limits?: ReadOptions["limits"];
+  readonly problemOf?: ReadOptions["problemOf"];
 }
 
 export interface IngestDocumentsOptions extends IngestOptions {
@@ -43,10 +44,11 @@ const BATCH = 500;
 
 /** Reads everything before it stores anything: a bad file leaves the store as it was. `path`: a file, a folder or a glob. */
 export async function ingest(path: string, store: PassageStore, options: IngestOptions = {}): Promise<IngestResult> {
-  const { signal, onProgress, limits } = options;
+  const { signal, onProgress, limits, problemOf } = options;
   const documents = await readDocuments(path, {
     signal,
     limits,
+    problemOf,
     onProgress: ({ done, total }) => onProgress?.({ stage: "read", done, total }),
   });
   return ingestDocuments(documents, store, { ...options, root: rootOf(path) });

@@ -29,6 +29,8 @@ export interface ReadOptions {
   readonly onProgress?: ((progress: ReadProgress) => void) | undefined;
   /** Defaults below; smaller ones serve tests. */
   readonly limits?: Partial<ReadLimits> | undefined;
+  /** Why a file that was found may not be read, such as a link that leads elsewhere; undefined where it may. */
+  readonly problemOf?: ((file: string) => Promise<string | undefined>) | undefined;
 }
 
 export interface ReadLimits extends ExtractorLimits {
@@ -55,7 +57,7 @@ export async function readDocuments(path: string, options: ReadOptions = {}): Pr
   const { signal } = options;
   const limits = { fileBytes: MAX_FILE_BYTES, files: MAX_FILES, totalBytes: MAX_TOTAL_BYTES, ...options.limits };
   const found = await findFiles(path, limits.files, signal);
-  refuse(path, sizeProblems(found, limits));
+  refuse(path, [...sizeProblems(found, limits), ...(await forbidden(found, options))]);
   const extractor = createExtractor(limits);
   try {
     const documents = await readAll(path, found, extractor, options);
@@ -66,6 +68,16 @@ export async function readDocuments(path: string, options: ReadOptions = {}): Pr
   throw new Error(
     `the corpus at ${path} is empty: no text in ${found.files.length} file(s). Add text and ingest it again.`,
   );
+}
+
+async function forbidden({ files }: FoundFiles, { problemOf }: ReadOptions): Promise<string[]> {
+  const problems: string[] = [];
+  if (problemOf === undefined) return problems;
+  for (const { path } of files) {
+    const problem = await problemOf(path);
+    if (problem !== undefined) problems.push(problem);
+  }
+  return problems;
 }
 
 async function readAll(

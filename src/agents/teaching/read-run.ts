@@ -30,6 +30,12 @@ const numbersSchema = z.looseObject({
   step: z.number(),
 });
 const lineSchema = z.union([evaluationSchema, preferenceSchema, numbersSchema]);
+/** The runs of single tool calls have no rounds. */
+const shownLineSchema = z.union([
+  evaluationSchema,
+  preferenceSchema,
+  numbersSchema.extend({ round: z.number().default(0) }),
+]);
 const failureSchema = z.object({ round: z.number(), topic: z.string(), reason: z.string() });
 
 export interface LoggedNumbers {
@@ -49,6 +55,19 @@ export interface RunLog {
   /** Time of everything that was journalled. */
   readonly milliseconds: number;
 }
+
+/** One line of metrics.jsonl, of any kind of run. Throws where it is none. */
+export function readLogLine(text: string): LogLine {
+  const line = shownLineSchema.parse(JSON.parse(text));
+  if (line.kind === "evaluation") return { kind: line.kind, ...loggedEvaluation(line) };
+  if (line.kind === "preference-accuracy") return line;
+  return { kind: line.kind, ...loggedNumbers(line) };
+}
+
+export type LogLine =
+  | ({ readonly kind: "step" | "held-out" } & LoggedNumbers)
+  | { readonly kind: "evaluation"; readonly round: number; readonly result: EvaluationResult }
+  | z.infer<typeof preferenceSchema>;
 
 /** Throws with file and line where a journal is damaged; files that are missing count as empty. */
 export async function readRunLog(directory: string): Promise<RunLog> {

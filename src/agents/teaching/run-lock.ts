@@ -7,7 +7,7 @@ import { z } from "zod";
 
 export const LOCK_FILE = "run.lock";
 
-const holderSchema = z.object({
+export const holderSchema = z.object({
   pid: z.number().int().positive(),
   host: z.string(),
   /** When that process began, in the system's own words: a later process of the same number has other ones. */
@@ -30,12 +30,7 @@ const MOST_TRIES = 5;
 /** Takes the run for this process. Throws where another one, or another part of this one, has it. */
 export async function lockRun(directory: string): Promise<ReleaseRun> {
   const file = join(directory, LOCK_FILE);
-  const holder: LockHolder = {
-    pid: process.pid,
-    host: hostname(),
-    started: (await processStart(process.pid)) ?? null,
-    since: new Date().toISOString(),
-  };
+  const holder = await thisProcess();
   const mine = `${JSON.stringify(holder)}\n`;
   for (let i = 0; i < MOST_TRIES; i++) {
     if (await tryCreate(file, mine)) return keepFresh(file, mine);
@@ -46,6 +41,16 @@ export async function lockRun(directory: string): Promise<ReleaseRun> {
   }
   throw new Error(`${file} cannot be taken: other processes take it, or it is no file; remove it where no run goes on`);
 }
+
+/** This process as a holder. */
+export async function thisProcess(): Promise<LockHolder> {
+  const started = (await processFacts(process.pid)).started ?? null;
+  return { pid: process.pid, host: hostname(), started, since: new Date().toISOString() };
+}
+
+/** Whether the process of what it holds is gone. `freshMs`: since it last said that it is there. */
+export const isHolderGone = (holder: LockHolder, freshMs: number): Promise<boolean> =>
+  isStale({ text: "", holder, freshMs });
 
 /** Who has the run; undefined where nobody has, who had it is gone, or the lock is only being written. */
 export async function lockHolder(directory: string): Promise<LockHolder | undefined> {
@@ -115,7 +120,8 @@ function parseHolder(text: string): LockHolder | undefined {
 async function isStale({ holder, freshMs }: FoundLock): Promise<boolean> {
   if (holder === undefined || holder.host !== hostname()) return Date.now() - freshMs > STALE_MS;
   if (!isRunning(holder.pid)) return true;
-  const started = await processStart(holder.pid);
+  const { started, ended } = await processFacts(holder.pid);
+  if (ended) return true;
   return holder.started !== null && started !== undefined && holder.started !== started;
 }
 
@@ -128,18 +134,28 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** Of this boot, in clock ticks, from proc(5); undefined on systems without it, where a number alone has to do. */
-async function processStart(pid: number): Promise<string | undefined> {
+interface ProcessFacts {
+  /** Of this boot, in clock ticks; undefined on systems without proc(5), where a number alone has to do. */
+  readonly started?: string;
+  /** It has ended, and only waits for a parent that may never ask how. */
+  readonly ended: boolean;
+}
+
+async function processFacts(pid: number): Promise<ProcessFacts> {
   try {
     const [stat, boot] = await Promise.all([
       readFile(`/proc/${pid}/stat`, "utf8"),
       readFile("/proc/sys/kernel/random/boot_id", "utf8"),
     ]);
-    // Field 22, counted behind the command, which may hold spaces and parentheses.
-    const ticks = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
-    return ticks === undefined ? undefined : `${boot.trim()}/${ticks}`;
+    // Fields 3 and 22, counted behind the command, which may hold spaces and parentheses.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    const ticks = fields[19];
+    return {
+      ended: fields[0] === "Z" || fields[0] === "X",
+      ...(ticks !== undefined && { started: `${boot.trim()}/${ticks}` }),
+    };
   } catch {
-    return undefined;
+    return { ended: false };
   }
 }
 

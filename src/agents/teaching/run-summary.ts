@@ -1,9 +1,9 @@
 /** @file What a run directory holds, in figures: how far it came, its pairs, its last loss, its size on disk. */
-import { createReadStream } from "node:fs";
 import { lstat, open, readdir, readFile, readlink } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { z } from "zod";
 import { checkpointSteps } from "../../trainer/index.js";
+import { countLines } from "./growing-lines.js";
 import { openRunDirectory, type RunDirectory, runNames, runsFolder } from "./run-directory.js";
 import { METRICS_FILE, PAIRS_FILE } from "./run-journal.js";
 import { type LockHolder, lockHolder } from "./run-lock.js";
@@ -124,15 +124,6 @@ async function readJson(file: string): Promise<unknown> {
 async function modelOfAdapter(path: string): Promise<string | undefined> {
   const config = await readJson(join(path, "adapter", "adapter_config.json"));
   return text((config as { readonly base_model_name_or_path?: unknown } | undefined)?.base_model_name_or_path);
-}
-
-async function countLines(file: string): Promise<number> {
-  let lines = 0;
-  if (!(await isThere(file))) return lines;
-  for await (const chunk of createReadStream(file)) {
-    for (const byte of chunk as Buffer) if (byte === 0x0a) lines++;
-  }
-  return lines;
 }
 
 /** Far more than the lines of one round. */

@@ -163,6 +163,8 @@ async function send(
   answer: Response,
   stallMs: number,
 ): Promise<void> {
+  // Gone before there was anything to send: no event will tell of it any more.
+  if (response.destroyed) return answer.body?.cancel();
   const unread = !incoming.complete;
   const headers: Record<string, string | string[]> = Object.fromEntries(answer.headers);
   const cookies = answer.headers.getSetCookie();

@@ -9,11 +9,12 @@ import {
   legacyStatelessFallback,
   type McpServer,
 } from "@modelcontextprotocol/server";
-import type { Changes } from "../../tools/index.js";
+import { type Changes, RUNS_URI } from "../../tools/index.js";
 import { bodyRefusal, INVALID_REQUEST, idOf, REFUSED, refusal } from "./answers.js";
 import type { HttpLimits } from "./limits.js";
 import type { Exchange } from "./listener.js";
-import { isSessionRequest, onEnd, requestsIn, Sessions, type SessionsOptions } from "./sessions.js";
+import { once, onEnd } from "./on-end.js";
+import { isSessionRequest, requestsIn, Sessions, type SessionsOptions } from "./sessions.js";
 
 export interface McpEndpointOptions {
   /** A server with everything registered; each session and each request without one gets its own. */
@@ -47,7 +48,10 @@ export function createMcpEndpoint(options: McpEndpointOptions): McpEndpoint {
     onError,
     ...(options.onSession !== undefined && { onChange: options.onSession }),
   });
-  const unsubscribe = changes.subscribe((uri) => modern.notify.resourceUpdated(uri));
+  const unsubscribe = changes.subscribe((uri) => {
+    modern.notify.resourceUpdated(uri);
+    if (uri === RUNS_URI) modern.notify.resourcesChanged();
+  });
   let calls = 0;
 
   const dispatch = async (request: Request, body: unknown, auth: AuthInfo | undefined): Promise<Response> => {
@@ -72,12 +76,13 @@ export function createMcpEndpoint(options: McpEndpointOptions): McpEndpoint {
     }
     if (!isListen(body)) holdsStop();
     calls += count;
-    try {
-      return onEnd(await dispatch(request, body, auth), () => {
-        calls -= count;
-      });
-    } catch (error) {
+    const leave = once(() => {
       calls -= count;
+    });
+    try {
+      return onEnd(await dispatch(request, body, auth), leave);
+    } catch (error) {
+      leave();
       throw error;
     }
   };

@@ -3,6 +3,7 @@ import { randomUUID } from "node:crypto";
 import {
   type AuthInfo,
   isInitializeRequest,
+  isJSONRPCNotification,
   isJSONRPCRequest,
   type McpServer,
   WebStandardStreamableHTTPServerTransport,
@@ -11,6 +12,7 @@ import { principalOf } from "./access.js";
 import { idOf, REFUSED, refusal, SESSION_NOT_FOUND } from "./answers.js";
 import { SessionEvents } from "./event-store.js";
 import type { HttpLimits } from "./limits.js";
+import { once, onEnd } from "./on-end.js";
 
 export interface SessionsOptions {
   readonly createServer: () => McpServer;
@@ -104,6 +106,7 @@ export class Sessions {
       throw error;
     }
     server.server.onerror = onError;
+    endCancelled(transport);
     const onclose = transport.onclose;
     transport.onclose = () => {
       onclose?.();
@@ -157,6 +160,21 @@ export class Sessions {
   }
 }
 
+/**
+ * Answers a cancelled request, as Python's SDK does. This SDK sends nothing, and the stream that the answer was to come
+ * on would stay open as long as the client; a client that no longer waits passes over what comes.
+ */
+function endCancelled(transport: WebStandardStreamableHTTPServerTransport): void {
+  const { onmessage } = transport;
+  transport.onmessage = (message, extra) => {
+    onmessage?.(message, extra);
+    if (!isJSONRPCNotification(message) || message.method !== "notifications/cancelled") return;
+    const id = message.params?.["requestId"] as string | number;
+    // Fails where there is no such request, or its answer was quicker.
+    transport.send({ jsonrpc: "2.0", id, error: { code: REFUSED, message: "cancelled" } }).catch(() => undefined);
+  };
+}
+
 /** Whether a 2025 request belongs to this leg: it names a session, or asks for one. Others are served on their own. */
 export function isSessionRequest(request: Request, body: unknown): boolean {
   if (request.headers.has(SESSION_HEADER)) return true;
@@ -183,39 +201,9 @@ function enter(session: Session, calls: number): () => void {
   session.open += 1;
   session.calls += calls;
   session.lastUsed = performance.now();
-  let left = false;
-  return () => {
-    if (left) return;
-    left = true;
+  return once(() => {
     session.open -= 1;
     session.calls -= calls;
     session.lastUsed = performance.now();
-  };
-}
-
-/** The response; `done` is called when its body was sent, or the client went away. */
-export function onEnd(response: Response, done: () => void): Response {
-  if (response.body === null) {
-    done();
-    return response;
-  }
-  const reader = response.body.getReader();
-  const body = new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      try {
-        const { done: ended, value } = await reader.read();
-        if (!ended) return controller.enqueue(value);
-        done();
-        controller.close();
-      } catch (error) {
-        done();
-        controller.error(error);
-      }
-    },
-    async cancel(reason) {
-      done();
-      await reader.cancel(reason);
-    },
   });
-  return new Response(body, { status: response.status, headers: response.headers });
 }

@@ -72,6 +72,8 @@ export interface RunMetrics {
   readonly steps: readonly MetricPoint[];
   /** All steps that there are. */
   readonly totalSteps: number;
+  /** Lines that cannot be read; absent where all can. */
+  readonly damagedLines?: number;
   readonly heldOut: readonly MetricPoint[];
   readonly evaluations: readonly EvaluationPoint[];
   readonly preferenceAccuracies: readonly { readonly round: number; readonly accuracy: number; readonly n: number }[];
@@ -80,7 +82,10 @@ export interface RunMetrics {
 export interface PairsPage {
   /** `index`: its place in pairs.jsonl, from 0. */
   readonly pairs: readonly (PreferencePair & { readonly index: number })[];
+  /** Lines of pairs.jsonl, damaged ones included. */
   readonly total: number;
+  /** Places of this page that hold no pair; absent where all do. */
+  readonly damaged?: readonly number[];
   /** `after` of the next page; absent on the last. */
   readonly next?: number;
 }
@@ -108,6 +113,8 @@ export interface GraphView {
   readonly nodes: readonly GraphNode[];
   readonly edges: readonly GraphEdge[];
   readonly totalNodes: number;
+  /** Why there is no graph, where its file cannot be read. */
+  readonly problem?: string;
 }
 
 export interface ReasoningRoundView {
@@ -119,7 +126,7 @@ export interface ReasoningRoundView {
   readonly reflection?: string;
 }
 
-/** One question that was answered recursively within a run. */
+/** One question that was answered recursively within a run; of several, the latest comes first. */
 export interface ReasoningView {
   readonly at: string;
   readonly question: string;
