@@ -22,7 +22,7 @@ export function nextStep({
       if (pairs === 0) return "correct what the outcome names, and call start-run with dry_run: true";
       return `correct what the outcome names and call start-run with resume: "${id}", or start-run anew; explain-metrics with ${run} reads its curves`;
     case "open":
-      return "call generate-preference-pair for more pairs, train-iteration to train on them, or explain-metrics to read the curves";
+      return `call generate-preference-pair for more pairs, train-iteration to train on them, or explain-metrics with ${run} to read the curves`;
   }
 }
 

@@ -59,10 +59,15 @@ export function correctedBy(tool: ToolListing, args: Args, text: string): Args |
       if (inner.some(named) && !isTheRest(text, key)) delete fixed[key];
     }
   }
-  // A path in place of the one that was given.
-  const meant = /did you mean ("?)(\/[^"?\n]+)\1\?/.exec(text)?.[2];
+  // Another value in place of the one that was given.
+  const meant = /did you mean "?([/\w][^"?\n]*)"?\?/.exec(text)?.[1];
   const wrong = Object.entries(args).find(([, value]) => typeof value === "string" && text.includes(value));
-  if (meant !== undefined && wrong !== undefined) fixed[wrong[0]] = meant;
+  if (meant !== undefined && wrong !== undefined && renamed === null) fixed[wrong[0]] = meant;
+  for (const [, key = "", least] of text.matchAll(/\b(\w+)\)? must be (\d+) or more/g)) {
+    const { settings } = fixed;
+    if (key in fixed) fixed[key] = Number(least);
+    else if (typeof settings === "object") fixed["settings"] = { ...settings, [key]: Number(least) };
+  }
   return JSON.stringify(fixed) === JSON.stringify(args) ? undefined : fixed;
 }
 

@@ -24,6 +24,8 @@ export interface Goal {
   readonly facts?: Args;
   /** The tool that the assistant takes for the first wish, rightly or not. */
   readonly beginsWith?: string;
+  /** Does not wait for work that goes on. */
+  readonly leaves?: boolean;
   /** What the user says where a text tells the assistant to ask them; default: yes. */
   readonly consents?: boolean;
 }
@@ -51,6 +53,10 @@ interface Intent {
 
 /** An assistant that is not done after so many calls gives up. */
 const PATIENCE = 80;
+/** A call that failed so often with the same arguments will fail again. */
+const MOST_FAILURES = 3;
+/** In the message of an assistant that is stuck. */
+const SHOWN_STEPS = 8;
 /** Between two looks at work that goes on. */
 const LOOK_AGAIN_MS = 100;
 
@@ -88,9 +94,9 @@ class Assistant {
       const advice = readAdvice(step.answer, this.desk.tools);
       if (step.answer.isError || advice.wentWrong) this.#recover(agenda, intent, step, advice);
       else if (step.args["dry_run"] === true) agenda[agenda.length - 1] = this.#inEarnest(intent, advice);
-      else if (advice.goesOn) await this.#follow(agenda, intent, advice);
+      else if (advice.goesOn && this.goal.leaves !== true) await this.#follow(agenda, intent, advice);
       else if (agenda.length === 1) return step.answer;
-      else agenda.pop();
+      else this.#goBack(agenda, advice);
     }
   }
 
@@ -109,6 +115,9 @@ class Assistant {
     const { text } = answer;
     if (/\bask the user\b/i.test(text) && this.goal.consents === false)
       throw this.#stuck(`the user says no to "${text}"`);
+    const failures = this.#steps.filter((step) => step.answer.isError && isSameCall(step, intent.tool, args)).length;
+    if (failures >= MOST_FAILURES) throw this.#stuck(`${intent.tool} says "${text}"`);
+    if (/\bthe user (?:said no|put the question away)\b/.test(text)) throw this.#stuck(text);
     const fixed = correctedBy(this.#listing(intent.tool), args, text);
     if (fixed !== undefined && !this.#wasCalled(intent.tool, fixed)) {
       agenda[agenda.length - 1] = { tool: intent.tool, hints: intent.hints, exactly: fixed };
@@ -118,6 +127,18 @@ class Assistant {
     if (other !== undefined)
       agenda.push({ tool: other, hints: { ...this.#trial(other), ...this.#named(other, texts) } });
     else throw this.#stuck(`${intent.tool} says "${text}"`);
+  }
+
+  /** To the call that waited, with what was just said about it. */
+  #goBack(agenda: Intent[], { texts }: Advice): void {
+    agenda.pop();
+    const { tool, hints, exactly } = agenda.at(-1) as Intent;
+    const said = this.#named(tool, texts);
+    agenda[agenda.length - 1] = {
+      tool,
+      hints: { ...hints, ...said },
+      ...(exactly && { exactly: { ...exactly, ...said } }),
+    };
   }
 
   /** Looks again at work that goes on, with the tool that the text names. */
@@ -144,7 +165,7 @@ class Assistant {
   }
 
   #wasCalled(tool: string, args: Args): boolean {
-    return this.#steps.some((step) => step.tool === tool && JSON.stringify(step.args) === JSON.stringify(args));
+    return this.#steps.some((step) => isSameCall(step, tool, args));
   }
 
   #listing(tool: string): ToolListing {
@@ -154,9 +175,12 @@ class Assistant {
   }
 
   #stuck(why: string): Error {
-    const steps = this.#steps.map(
-      ({ tool, args, answer }) => `${tool} ${JSON.stringify(args)}\n  -> ${answer.text.slice(0, 300)}`,
-    );
+    const steps = this.#steps
+      .slice(-SHOWN_STEPS)
+      .map(({ tool, args, answer }) => `${tool} ${JSON.stringify(args)}\n  -> ${answer.text.slice(0, 300)}`);
     return new Error(`the assistant is stuck: ${why}\n${steps.join("\n")}`);
   }
 }
+
+const isSameCall = (step: Step, tool: string, args: Args): boolean =>
+  step.tool === tool && JSON.stringify(step.args) === JSON.stringify(args);
