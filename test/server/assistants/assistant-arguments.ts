@@ -30,7 +30,7 @@ export function argumentsFor({ inputSchema }: ToolListing, { facts, learned, hin
 function factFor(key: string, { description = "" }: PropertySchema, facts: Args): unknown {
   if (facts[key] !== undefined) return facts[key];
   const first = (description.toLowerCase().match(/[a-z]+/g) ?? []).slice(0, FIRST_WORDS);
-  return Object.entries(facts).find(([word]) => first.includes(word))?.[1];
+  return Object.entries(facts).find(([word, value]) => typeof value === "string" && first.includes(word))?.[1];
 }
 
 /** An id keeps its name from call to call. */

@@ -84,7 +84,9 @@ describe("an assistant that was given the path of a folder", () => {
     });
     const paths = work.steps.filter(({ tool }) => tool === "ingest-corpus").map(({ args }) => args["path"]);
     expect(paths).toEqual([`${folder.slice(0, -2)}st`, folder]);
-    expect(work.results[0]?.structured).toMatchObject({ passages: [{ source: expect.stringMatching(/nacre|wood/) }] });
+    expect(work.results[0]?.structured).toMatchObject({
+      passages: expect.arrayContaining([expect.objectContaining({ source: "nacre.md" })]),
+    });
   });
 
   it("that is empty ends with what the user has to do", async () => {
