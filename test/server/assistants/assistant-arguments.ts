@@ -59,6 +59,7 @@ export function correctedBy(tool: ToolListing, args: Args, text: string): Args |
       if (inner.some(named) && !isTheRest(text, key)) delete fixed[key];
     }
   }
+  for (const [, key = ""] of text.matchAll(/\bhas no (\w+)/g)) delete fixed[key];
   // Another value in place of the one that was given.
   const meant = /did you mean "?([/\w][^"?\n]*)"?\?/.exec(text)?.[1];
   const wrong = Object.entries(args).find(([, value]) => typeof value === "string" && text.includes(value));

@@ -64,8 +64,8 @@ export function namedValues({ inputSchema }: ToolListing, texts: readonly string
   return found;
 }
 
-/** The tool whose name, title and description have most in common with a wish. */
-export function toolForWish({ tools }: Desk, wish: string): string {
+/** The tool whose name, title and description have most in common with a wish; what the last answer named counts double. */
+export function toolForWish({ tools }: Pick<Desk, "tools">, wish: string, named: readonly string[] = []): string {
   const wanted = stems(wish);
   const rareness = (stem: string): number => 1 / tools.filter((tool) => stems(allOf(tool)).has(stem)).length;
   const likeness = ({ name, title = "", description = "" }: ToolListing): number =>
@@ -73,7 +73,8 @@ export function toolForWish({ tools }: Desk, wish: string): string {
       const weight = stems(name).has(stem) ? 4 : stems(title).has(stem) ? 3 : stems(description).has(stem) ? 1 : 0;
       return weight === 0 ? sum : sum + weight * rareness(stem);
     }, 0);
-  const best = tools.toSorted((a, b) => likeness(b) - likeness(a))[0];
+  const fitness = (tool: ToolListing): number => likeness(tool) * (named.includes(tool.name) ? 2 : 1);
+  const best = tools.toSorted((a, b) => fitness(b) - fitness(a))[0];
   if (best === undefined || likeness(best) === 0) throw new Error(`no tool's description has anything of "${wish}"`);
   return best.name;
 }

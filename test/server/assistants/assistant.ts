@@ -76,12 +76,14 @@ class Assistant {
 
   async work(): Promise<Work> {
     const results: Answer[] = [];
-    for (const [i, wish] of this.goal.wishes.entries()) {
-      const first = i === 0 ? this.goal.beginsWith : undefined;
-      const tool = first ?? toolForWish(this.desk, wish);
-      // The last answer may have said how to make this call.
-      const said = results.length === 0 ? [] : readAdvice(results.at(-1) as Answer, []).texts;
-      results.push(await this.#fulfil(wish, { tool, hints: { ...this.#trial(tool), ...this.#named(tool, said) } }));
+    for (const wish of this.goal.wishes) {
+      // The last answer may have said which call comes next, and how to make it.
+      const last = results.at(-1);
+      const said = last && readAdvice(last, this.desk.tools);
+      const first = last === undefined ? this.goal.beginsWith : undefined;
+      const tool = first ?? toolForWish(this.desk, wish, said?.tools);
+      const hints = { ...this.#trial(tool), ...this.#named(tool, said?.texts ?? []) };
+      results.push(await this.#fulfil(wish, { tool, hints }));
     }
     return { steps: this.#steps, results };
   }
