@@ -20,7 +20,8 @@ import { embeddingOf, type OpenEmbedding } from "./embedding.js";
 import { type Lazy, lazy } from "./lazy.js";
 import { judgeOf, openStudent, recipeNameOf } from "./models.js";
 import { appPage, reportHtml } from "./page/index.js";
-import { pathGuardOf } from "./roots.js";
+import { pathGuardOf, type RootOptions } from "./roots.js";
+import { runStudents } from "./run-student.js";
 import { lazyRunKeeper } from "./runs/lazy-run-keeper.js";
 import { teachingModels } from "./teaching-models.js";
 
@@ -34,7 +35,11 @@ export interface ServerContext extends ToolContext {
 }
 
 /** Nothing is opened here. `onNotice` hears what the user should know, each thing once. */
-export function createContext(config: Config, onNotice: (text: string) => void = () => undefined): ServerContext {
+export function createContext(
+  config: Config,
+  onNotice: (text: string) => void = () => undefined,
+  rootOptions: RootOptions = {},
+): ServerContext {
   const { home } = config;
   const controller = new AbortController();
   const notices = noticeBoard(onNotice);
@@ -61,6 +66,7 @@ export function createContext(config: Config, onNotice: (text: string) => void =
     await student.closeWith(({ policy }) => policy.close());
     return student();
   };
+  const ofRuns = runStudents(config);
   const { signal } = controller;
   const models = teachingModels(config, { world, student: livingStudent, signal, onNotice: notices.add });
   const activeCorpus = () => readActiveCorpus(home);
@@ -72,7 +78,7 @@ export function createContext(config: Config, onNotice: (text: string) => void =
   const store = async () => stores.open(await requireCorpus());
   const exclusive = serialQueue();
   const changes = watchedChanges(home, signal);
-  const paths = pathGuardOf(config);
+  const paths = pathGuardOf(config, rootOptions);
   return {
     config,
     home,
@@ -93,6 +99,7 @@ export function createContext(config: Config, onNotice: (text: string) => void =
       return judgeOf(corpus, await store(), await models.open("critic", corpus, client));
     },
     student: livingStudent,
+    runStudent: ofRuns.open,
     recipe: recipeNameOf(config.model),
     run,
     paths,
@@ -111,6 +118,7 @@ export function createContext(config: Config, onNotice: (text: string) => void =
       ]);
       await Promise.allSettled([
         student.closeWith(({ policy }) => policy.close()),
+        ofRuns.close(),
         stores.close(),
         models.close(),
         held.closeWith((release) => release()),

@@ -5,6 +5,7 @@ import { createContext, type ServerContext } from "./create-context.js";
 import { MCP_PATH, openOAuth, type RunningHttpServer, startHttpServer } from "./http/index.js";
 import { createLog } from "./log.js";
 import type { CallRecord } from "./observe-calls.js";
+import { isLoopback } from "./openai/guard.js";
 import { pageRoutes } from "./page/index.js";
 import { DEFAULT_PORT, type ServeOptions } from "./serve-options.js";
 import { createServerLog, type ServerLog } from "./server-log.js";
@@ -39,7 +40,8 @@ async function serveHttp(options: ServeOptions, config: Config): Promise<number>
   const secrets = [...environmentSecrets(), ...(token === undefined ? [] : [token])];
   const log = createServerLog({ level: options.logLevel, secrets });
   const stop = stopSignal();
-  const context = createContext(config, (notice) => log.warn(notice));
+  const remote = options.host !== undefined && !isLoopback(options.host);
+  const context = createContext(config, (notice) => log.warn(notice), { remote });
   try {
     const server = await start(options, { token, log, context });
     announce(server, options, log);

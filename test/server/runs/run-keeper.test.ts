@@ -292,6 +292,8 @@ describe("get-run", () => {
   it("waits at most as long as it is told to", async () => {
     const client = await server();
     const { run } = await begin(client);
+    const found = () => client.call("get-run", { run });
+    await expect.poll(found).toHaveProperty("activity.round");
     const begun = Date.now();
     expect(await client.call("get-run", { run, wait_seconds: 1 })).toMatchObject({ status: "working" });
     expect(Date.now() - begun).toBeGreaterThanOrEqual(1000);
