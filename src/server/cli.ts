@@ -54,6 +54,8 @@ PREFLEXOR_TEACHER, PREFLEXOR_CRITIC and PREFLEXOR_JUDGE (builtin, extractive, se
 <provider>:<model> of LangChain, openai:<model>@<base URL>), PREFLEXOR_TEACHER_BASE_URL (of openai:<model>),
 PREFLEXOR_OFFLINE (1: nothing leaves this machine),
 PREFLEXOR_EMBEDDING_MODEL (a sentence-transformers directory or id: finds passages by meaning), PREFLEXOR_API_KEY (of preflexor api),
+PREFLEXOR_ROOTS (folders that the server's tools may read and write, joined as PATH is), PREFLEXOR_MAX_CORPUS_MB (of one ingest, 256),
+PREFLEXOR_MAX_RUNS (whole runs at once, 1),
 PREFLEXOR_TOKEN (of preflexor serve --http).
 `;
 
