@@ -48,7 +48,7 @@ export function Plot({ curve }: { readonly curve: Curve }) {
   return (
     <figure class="plot" data-curve={curve.key} data-points={curve.x.length}>
       <figcaption>
-        <h3>{curve.title}</h3>
+        <h2>{curve.title}</h2>
         <span class="soft">{curve.note}</span>
       </figcaption>
       <div ref={host} class="plot-canvas" role="img" aria-label={curveSummary(curve)} />

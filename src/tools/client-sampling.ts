@@ -11,15 +11,18 @@ import {
   type ServerContext,
 } from "@modelcontextprotocol/server";
 import type { SamplingClient, SamplingRequest } from "../agents/index.js";
-import type { AskClient, ClientMethod, ClientQuestions, ClientReplies } from "./ask-client.js";
+import {
+  ASK_TIMEOUT_MS,
+  type AskClient,
+  type ClientMethod,
+  type ClientQuestions,
+  type ClientReplies,
+} from "./ask-client.js";
 import { type AsksUser, userOf } from "./client-elicitation.js";
 import { parkedCall } from "./parked-calls.js";
 import { withSignedState } from "./request-state.js";
 import { taskOf } from "./tasks/task-call.js";
 import { callSignal, type ToolContext } from "./tool-context.js";
-
-/** A person may have to read and allow the request first. */
-const ASK_TIMEOUT_MS = 10 * 60_000;
 
 /** The client as a tool sees it. */
 export interface CallingClient extends SamplingClient, AsksUser {}

@@ -67,7 +67,7 @@ export function serialQueue(mostWaiting = MOST_WAITING): Exclusive {
 function tooMany({ name }: Turn, underWay: string, waiting: readonly Waiting[]): string {
   const names = [...new Set(waiting.map(({ turn }) => turn?.name ?? "another call"))].join(", ");
   return (
-    `${waiting.length} calls wait already (${names}), for ${underWay}, which is under way: nothing was begun. ` +
+    `${waiting.length} ${waiting.length === 1 ? "call waits" : "calls wait"} already (${names}), for ${underWay}, which is under way: nothing was begun. ` +
     `Wait for their results, then call ${name} again`
   );
 }

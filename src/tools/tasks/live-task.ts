@@ -1,6 +1,7 @@
 /** @file A task that this process works on: its record in memory and on the disk, its open questions, and how it ends. */
 import { type CallToolResult, ProtocolErrorCode } from "@modelcontextprotocol/server";
 import { thisProcess } from "../../agents/teaching/run-lock.js";
+import { ASK_TIMEOUT_MS, type ClientMethod } from "../ask-client.js";
 import { OpenQuestions } from "../open-questions.js";
 import { errorText } from "../tool-result.js";
 import type { TaskCall } from "./task-call.js";
@@ -19,7 +20,9 @@ export class LiveTask {
   readonly #stop = new AbortController();
   readonly #listeners = new Set<() => void>();
   readonly #freshen: NodeJS.Timeout;
+  readonly #expire: NodeJS.Timeout;
   #place = (): void => {};
+  #leave = (): void => {};
   #saved: Promise<void> = Promise.resolve();
   #lastSave = 0;
 
@@ -32,16 +35,21 @@ export class LiveTask {
       this.#place = resolve;
     });
     this.#freshen = setInterval(() => void store.freshen(record.taskId), FRESHEN_MS).unref();
+    const leftMs = Date.parse(record.createdAt) + record.ttlMs - Date.now();
+    this.#expire = setTimeout(() => void this.#giveUp(), Math.max(0, leftMs)).unref();
   }
 
   /** As the tool sees it. */
   call(serverSignal: AbortSignal): TaskCall {
     const { caller, began } = this.record;
+    const stops = (): void => void this.#update(() => ({ stopped: true })).catch(() => undefined);
+    serverSignal.addEventListener("abort", stops, { once: true });
+    this.#leave = () => serverSignal.removeEventListener("abort", stops);
     return {
       caller,
       began,
       signal: AbortSignal.any([serverSignal, this.#stop.signal]),
-      ask: this.questions.ask,
+      ask: (method, params, signal) => this.questions.ask(method, params, limited(method, signal)),
       note: (seen) => this.#update(() => ({ began: seen })),
       takesPlace: () => this.#place(),
       tell: (message) => this.tell(message),
@@ -92,8 +100,15 @@ export class LiveTask {
 
   async #end(status: TaskStatus, change: Partial<TaskRecord>): Promise<void> {
     clearInterval(this.#freshen);
+    clearTimeout(this.#expire);
+    this.#leave();
     this.#place();
     await this.#update((record) => (isFinal(record) ? change : { ...change, status }));
+  }
+
+  /** Nobody answered as long as the task was to live. */
+  async #giveUp(): Promise<void> {
+    if (this.questions.size > 0) await this.cancel().catch(() => undefined);
   }
 
   #questionsChanged(): void {
@@ -130,6 +145,15 @@ export class LiveTask {
   }
 }
 
+/** What asks the client's model holds the others up; what asks the user was not begun, and may wait for them. */
+function limited(method: ClientMethod, signal: AbortSignal | undefined): AbortSignal | undefined {
+  if (method !== "sampling/createMessage") return signal;
+  const limit = new AbortController();
+  const late = new Error(`the client did not come back with its reply within ${ASK_TIMEOUT_MS / 60_000} minutes`);
+  setTimeout(() => limit.abort(late), ASK_TIMEOUT_MS).unref();
+  return signal === undefined ? limit.signal : AbortSignal.any([signal, limit.signal]);
+}
+
 /** A record of new work, which this process owns. */
 export async function newRecord(
   parts: Pick<TaskRecord, "taskId" | "tool" | "arguments" | "caller" | "ttlMs" | "inputResponses">,
@@ -141,6 +165,7 @@ export async function newRecord(
     createdAt: now,
     lastUpdatedAt: now,
     owner: await thisProcess(),
+    stopped: false,
     died: 0,
     asked: 0,
   };

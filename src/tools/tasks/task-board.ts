@@ -1,5 +1,6 @@
 /** @file The tasks of a home, as one server has them: starts the work, goes on with what a stopped server left, and hands out results. */
 import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import {
   type CallToolRequest,
   type CallToolResult,
@@ -109,15 +110,10 @@ export class TaskBoard {
       const task = this.#live.get(taskId);
       if (record === undefined || (isFinal(record) && task === undefined)) return record;
       signal.throwIfAborted();
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, LOOK_MS);
-        const wake = (): void => {
-          clearTimeout(timer);
-          resolve();
-        };
-        signal.addEventListener("abort", wake, { once: true });
-        if (task !== undefined) void this.#over.get(task)?.then(wake);
-      });
+      await Promise.race([
+        sleep(LOOK_MS, undefined, { signal, ref: false }).catch(() => undefined),
+        ...(task === undefined ? [] : [this.#over.get(task)]),
+      ]);
     }
   }
 
@@ -177,9 +173,10 @@ export class TaskBoard {
       for (const { taskId } of await this.#orphans()) {
         const record = await this.store.read(taskId);
         if (record === undefined || isFinal(record) || !(await this.#isOrphan(record))) continue;
-        const died = record.died + (record.owner === null ? 0 : 1);
+        const died = record.died + (record.stopped ? 0 : 1);
         const statusMessage = "a new server goes on with it";
-        const taken: TaskRecord = { ...record, status: "working", statusMessage, died, owner: await thisProcess() };
+        const owner = await thisProcess();
+        const taken: TaskRecord = { ...record, status: "working", statusMessage, stopped: false, died, owner };
         await this.store.save(taken);
         const task = this.#take(taken);
         if (died >= MOST_DEATHS) {
@@ -188,7 +185,7 @@ export class TaskBoard {
           continue;
         }
         void this.#run(task, this.callTool);
-        await Promise.race([task.placed, new Promise((resolve) => setTimeout(resolve, PLACE_MS).unref())]);
+        await Promise.race([task.placed, sleep(PLACE_MS, undefined, { ref: false })]);
       }
     } finally {
       await release();

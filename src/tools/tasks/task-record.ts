@@ -30,6 +30,8 @@ export const taskRecordSchema = z.object({
   }),
   /** The process that works on it; null where the server stopped and nobody does. */
   owner: holderSchema.nullable(),
+  /** Its server was asked to stop: the end of that is no death. */
+  stopped: z.boolean(),
   /** How many servers ended while they worked on it, other than by a clean stop. */
   died: z.number().int().nonnegative(),
   /** Questions to the client so far: no key is used twice. */

@@ -5,7 +5,7 @@ import { InMemoryTransport, type McpServer } from "@modelcontextprotocol/server"
 import { StdioServerTransport, serveStdio } from "@modelcontextprotocol/server/stdio";
 import { expect, it } from "vitest";
 import { createServer } from "../../../src/server/create-server.js";
-import { tellOfChanges } from "../../../src/server/stdio.js";
+import { announceChanges } from "../../../src/tools/index.js";
 import { smallContext } from "../../tools/small-context.js";
 import { afterwards, connected, running, until } from "./running.js";
 
@@ -49,7 +49,7 @@ it("a 2026 client over stdio hears of what it listens to, and the server's liste
     () => {
       const server = createServer(context);
       offering(server);
-      tellOfChanges(server, context);
+      announceChanges(server, context);
       return server;
     },
     { transport: new StdioServerTransport(input, output) },

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { Readable } from "node:stream";
 import type { ReadableStream } from "node:stream/web";
 import { type PageContext, pageRoutes } from "../../../../src/server/page/page-routes.js";
-import { createChanges } from "../../../../src/tools/changes.js";
+import { watchedChanges } from "../../../../src/tools/views/index.js";
 
 export interface PageServer {
   readonly url: string;
@@ -18,7 +18,11 @@ export interface PageServer {
 
 export async function servePage(home: string): Promise<PageServer> {
   const stopped = new AbortController();
-  const context: PageContext = { home, changes: createChanges(), signal: stopped.signal };
+  const context: PageContext = {
+    home,
+    changes: watchedChanges(home, stopped.signal, { quietMs: 60, pollMs: 300 }),
+    signal: stopped.signal,
+  };
   const routes = pageRoutes(context);
   const server = createServer((request, response) => {
     if (running.outage !== undefined) {
