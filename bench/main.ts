@@ -2,6 +2,7 @@
 import { generateBench } from "./generate.js";
 import { memoryBench } from "./memory.js";
 import { serveBench } from "./serve.js";
+import { serverBench } from "./server.js";
 import { trainBench } from "./train.js";
 
 const BENCHES: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
@@ -9,6 +10,7 @@ const BENCHES: Readonly<Record<string, (args: readonly string[]) => Promise<void
   memory: memoryBench,
   generate: generateBench,
   serve: serveBench,
+  server: serverBench,
 };
 
 const [name = "", ...args] = process.argv.slice(2);

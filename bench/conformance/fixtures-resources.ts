@@ -1,8 +1,11 @@
 /** @file Fixture resources: text, bytes, a template, and one that may be watched. */
 import { type McpServer, ResourceTemplate } from "@modelcontextprotocol/server";
+import type { ToolContext } from "../../dist/tools/index.js";
+import { registerSubscriptions } from "../../dist/tools/resources/subscriptions.js";
 import { PNG } from "./fixtures-content.js";
 
-export function registerResourceFixtures(server: McpServer): void {
+export function registerResourceFixtures(server: McpServer, context: ToolContext): void {
+  registerSubscriptions(server, context, /^test:/);
   for (const [name, words] of [
     ["static-text", "This is the content of the static text resource."],
     ["watched-resource", "Watched resource content"],

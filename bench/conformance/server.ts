@@ -12,7 +12,7 @@ export interface FixtureServer {
 
 export async function startFixtureServer(home: string): Promise<FixtureServer> {
   const context = createContext(readConfig({ PREFLEXOR_HOME: home }));
-  const server = await startHttpServer({ context, extra: registerFixtures });
+  const server = await startHttpServer({ context, extra: (made) => registerFixtures(made, context) });
   return {
     url: `${server.url}${MCP_PATH}`,
     async close() {

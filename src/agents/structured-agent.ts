@@ -2,6 +2,7 @@
 import { setMaxListeners } from "node:events";
 import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
 import type { z } from "zod";
+import { withSpan } from "../trainer/run/with-span.js";
 import { createAgentRun } from "./calls/agent-run.js";
 import { type AgentCalls, createAgentCalls } from "./calls/index.js";
 import type { PassageStore, ScoredPassage } from "./corpus/types.js";
@@ -58,6 +59,7 @@ export async function createStructuredAgent<T extends Record<string, unknown>>(
   const { maxModelCalls = calls.settings.maxModelCalls } = options;
   const model = await modelBehind(options.model);
   const modelName = chatModelName(model);
+  const job = schema.meta()?.title ?? "agent";
   const agent = await buildAgent({ ...options, model, calls, maxModelCalls });
   return {
     modelName,
@@ -73,8 +75,17 @@ export async function createStructuredAgent<T extends Record<string, unknown>>(
         recursionLimit: 6 * maxModelCalls + 10,
         ...(own && { signal: own }),
       };
+      const span = {
+        attributes: {
+          "gen_ai.operation.name": "invoke_agent",
+          "gen_ai.agent.name": job,
+          "gen_ai.request.model": modelName,
+        },
+      };
       try {
-        const state = await agent.invoke({ messages: [{ role: "user", content: user }] }, config);
+        const state = await withSpan(`invoke_agent ${job}`, span, () =>
+          agent.invoke({ messages: [{ role: "user", content: user }] }, config),
+        );
         if (state.structuredResponse === undefined) throw new Error(`internal: ${modelName} ended without a hand-in`);
         return { value: schema.parse(state.structuredResponse), passages: retrievedPassages(state.messages) };
       } catch (error) {

@@ -114,19 +114,6 @@ const wholeWithin =
 export const corpusLimitsOf = ({ maxCorpusBytes }: Pick<Config, "maxCorpusBytes">): { totalBytes?: number } =>
   maxCorpusBytes === undefined ? {} : { totalBytes: maxCorpusBytes };
 
-/** Values that no log may show: of variables that are called keys, tokens, secrets or passwords. */
-export function secretValues(env: Environment = process.env): string[] {
-  const values = Object.entries(env).flatMap(([name, value]) =>
-    /KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL/i.test(name) && value !== undefined && value.length >= LEAST_SECRET
-      ? [value]
-      : [],
-  );
-  return values.sort((a, b) => b.length - a.length);
-}
-
-/** Shorter ones are switches, and words of every text. */
-const LEAST_SECRET = 8;
-
 /** Flags of the command line over the environment, checked by the same rules. A problem names the variable of the flag. */
 export function readConfigWith(flags: Partial<ModelSettings>, env: Environment = process.env): Config {
   const { teacher, critic, judge, teacherBaseUrl, offline } = flags;
@@ -159,10 +146,10 @@ const SETTINGS = [
   "PREFLEXOR_OFFLINE",
   "PREFLEXOR_EMBEDDING_MODEL",
   "PREFLEXOR_API_KEY",
+  "PREFLEXOR_TOKEN",
   "PREFLEXOR_ROOTS",
   "PREFLEXOR_MAX_CORPUS_MB",
   "PREFLEXOR_MAX_RUNS",
-  "PREFLEXOR_TOKEN",
 ];
 
 function guessOf(name: string): string {

@@ -20,7 +20,7 @@ import { embeddingOf, type OpenEmbedding } from "./embedding.js";
 import { type Lazy, lazy } from "./lazy.js";
 import { judgeOf, openStudent, recipeNameOf } from "./models.js";
 import { appPage, reportHtml } from "./page/index.js";
-import { pathGuardOf } from "./roots.js";
+import { pathGuardOf, type RootOptions } from "./roots.js";
 import { lazyRunKeeper } from "./runs/lazy-run-keeper.js";
 import { teachingModels } from "./teaching-models.js";
 
@@ -34,7 +34,11 @@ export interface ServerContext extends ToolContext {
 }
 
 /** Nothing is opened here. `onNotice` hears what the user should know, each thing once. */
-export function createContext(config: Config, onNotice: (text: string) => void = () => undefined): ServerContext {
+export function createContext(
+  config: Config,
+  onNotice: (text: string) => void = () => undefined,
+  rootOptions: RootOptions = {},
+): ServerContext {
   const { home } = config;
   const controller = new AbortController();
   const notices = noticeBoard(onNotice);
@@ -72,7 +76,7 @@ export function createContext(config: Config, onNotice: (text: string) => void =
   const store = async () => stores.open(await requireCorpus());
   const exclusive = serialQueue();
   const changes = watchedChanges(home, signal);
-  const paths = pathGuardOf(config);
+  const paths = pathGuardOf(config, rootOptions);
   return {
     config,
     home,

@@ -1,6 +1,6 @@
 /** @file Settings of a schema as flags of the command line: the same names with hyphens, checked by the same rules. */
 import { InvalidArgumentError, Option } from "commander";
-import type { z } from "zod";
+import { z } from "zod";
 
 export interface Flag {
   readonly group: string;
@@ -25,6 +25,18 @@ export interface SettingFlags {
 /** A switch; false turns off what a config file turned on. */
 export const BOOLEAN = "[true|false]";
 
+/** Not commander's own choices, which would check before the schema does, and in other words. */
+const CHOICES = new WeakMap<Option, readonly string[]>();
+
+/** The words that a setting's flag takes, where they are all known. */
+export const choicesOf = (option: Option): readonly string[] | undefined => CHOICES.get(option);
+
+function wordsOf(schema: z.ZodType): readonly string[] | undefined {
+  if (schema instanceof z.ZodEnum) return schema.options.map(String);
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault) return wordsOf(schema.unwrap() as z.ZodType);
+  return undefined;
+}
+
 /** Flags of these settings. The short name of a setting is shown, the long one understood. */
 export function tableFlags<Name extends string>(table: FlagTable<Name>, names: readonly Name[]): SettingFlags {
   const byAttribute = new Map<string, Name>();
@@ -37,6 +49,8 @@ export function tableFlags<Name extends string>(table: FlagTable<Name>, names: r
       const option = new Option(`--${word} ${value}`, help)
         .argParser((text) => readSetting(table.schemas[name], text))
         .helpGroup(group);
+      const words = wordsOf(table.schemas[name]);
+      if (words !== undefined) CHOICES.set(option, words);
       byAttribute.set(option.attributeName(), name);
       return i === 0 ? option : option.hideHelp();
     });

@@ -5,6 +5,8 @@ import { createContext, type ServerContext } from "./create-context.js";
 import { MCP_PATH, openOAuth, type RunningHttpServer, startHttpServer } from "./http/index.js";
 import { createLog } from "./log.js";
 import type { CallRecord } from "./observe-calls.js";
+import { isLoopback } from "./openai/guard.js";
+import { pageRoutes } from "./page/index.js";
 import { DEFAULT_PORT, type ServeOptions } from "./serve-options.js";
 import { createServerLog, type ServerLog } from "./server-log.js";
 import { stopSignal } from "./stop-signal.js";
@@ -38,7 +40,8 @@ async function serveHttp(options: ServeOptions, config: Config): Promise<number>
   const secrets = [...environmentSecrets(), ...(token === undefined ? [] : [token])];
   const log = createServerLog({ level: options.logLevel, secrets });
   const stop = stopSignal();
-  const context = createContext(config, (notice) => log.warn(notice));
+  const remote = options.host !== undefined && !isLoopback(options.host);
+  const context = createContext(config, (notice) => log.warn(notice), { remote });
   try {
     const server = await start(options, { token, log, context });
     announce(server, options, log);
@@ -70,7 +73,7 @@ async function start(options: ServeOptions, { token, log, context }: Parts): Pro
     ...(allowedHost !== undefined && { allowedHosts: allowedHost }),
     ...(publicUrl !== undefined && { publicUrl }),
     limits: { ...(maxSessions !== undefined && { maxSessions }), ...(maxCalls !== undefined && { maxCalls }) },
-    routes: [welcome],
+    routes: [pageRoutes(context)],
     onCall: (record) => logCall(log, record),
     onError: (error) => log.warn({ err: error }, "request failed"),
     onSession: (what, why) => log.debug({ why }, `session ${what}`),
@@ -82,17 +85,10 @@ export function logCall(log: ServerLog, record: CallRecord): void {
   log.info(record, "tools/call");
 }
 
-/** What a browser sees where no page was added. */
-function welcome(request: Request): Response | undefined {
-  if (new URL(request.url).pathname !== "/") return undefined;
-  return new Response(`PRefLexOR: an MCP server. Its clients connect to ${MCP_PATH} at this address.\n`, {
-    headers: { "content-type": "text/plain; charset=utf-8" },
-  });
-}
-
 function announce(server: RunningHttpServer, options: ServeOptions, log: ServerLog): void {
   const url = `${server.url}${MCP_PATH}`;
-  log.info({ url, ...(options.publicUrl !== undefined && { publicUrl: options.publicUrl.href }) }, "listening");
+  const page = `${server.url}/`;
+  log.info({ url, page, ...(options.publicUrl !== undefined && { publicUrl: options.publicUrl.href }) }, "listening");
   if (options.json === true) process.stdout.write(`${JSON.stringify({ url })}\n`);
 }
 

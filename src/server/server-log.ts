@@ -22,7 +22,7 @@ export function createServerLog({
   write = (text) => process.stderr.write(text),
 }: ServerLogOptions = {}): ServerLog {
   const redact = redactor(secrets);
-  const destination = { write: (line: string) => write(redact(human ? humanLine(line) : line)) };
+  const destination = { write: (line: string) => write(human ? humanLine(redact(line)) : redact(line)) };
   return pino(
     {
       level,

@@ -1,7 +1,9 @@
 /** @file What a run does and how it ended, told in its directory from the events of teaching: the same from the command line and from a server. */
 import { type ActivityLog, lockRun, openActivityLog, type TeachEvent, writeOutcome } from "../agents/index.js";
 import type { CommandFrame } from "./command-frame.js";
+import { environmentSecrets } from "./config.js";
 import { messageOf } from "./log.js";
+import { redactor } from "./redact.js";
 
 /** Takes the run for this process until the command ends, and opens where it tells what it does. */
 export async function holdRun(directory: string, { onEnd }: Pick<CommandFrame, "onEnd">): Promise<ActivityLog> {
@@ -19,7 +21,7 @@ export async function withOutcome<T>(directory: string, signal: AbortSignal, wor
   } catch (error) {
     const outcome = signal.aborted
       ? ({ status: "cancelled", message: "stopped by a signal; what was finished is kept" } as const)
-      : ({ status: "failed", message: messageOf(error) } as const);
+      : ({ status: "failed", message: redactor(environmentSecrets())(messageOf(error)) } as const);
     // A disk that is full must not hide why the run failed.
     await writeOutcome(directory, outcome).catch(() => undefined);
     throw error;

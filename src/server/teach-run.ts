@@ -130,6 +130,7 @@ async function teachThrough(
       directory: directory.path,
       signal,
       calls,
+      ...(run.report_to !== undefined && { reportTo: run.report_to }),
       ...(judge && { judge }),
       ...(world && { environment: world }),
       ...(replay && { replay }),

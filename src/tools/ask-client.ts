@@ -26,3 +26,6 @@ export type AskClient = <M extends ClientMethod>(
   params: ClientQuestions[M],
   signal?: AbortSignal,
 ) => Promise<ClientReplies[M]>;
+
+/** A person may have to read and allow the question first. */
+export const ASK_TIMEOUT_MS = 10 * 60_000;

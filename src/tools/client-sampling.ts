@@ -11,14 +11,18 @@ import {
   type ServerContext,
 } from "@modelcontextprotocol/server";
 import type { SamplingClient, SamplingRequest } from "../agents/index.js";
-import type { AskClient, ClientMethod, ClientQuestions, ClientReplies } from "./ask-client.js";
+import {
+  ASK_TIMEOUT_MS,
+  type AskClient,
+  type ClientMethod,
+  type ClientQuestions,
+  type ClientReplies,
+} from "./ask-client.js";
 import { type AsksUser, userOf } from "./client-elicitation.js";
 import { parkedCall } from "./parked-calls.js";
 import { withSignedState } from "./request-state.js";
+import { taskOf } from "./tasks/task-call.js";
 import { callSignal, type ToolContext } from "./tool-context.js";
-
-/** A person may have to read and allow the request first. */
-const ASK_TIMEOUT_MS = 10 * 60_000;
 
 /** The client as a tool sees it. */
 export interface CallingClient extends SamplingClient, AsksUser {}
@@ -30,6 +34,8 @@ export async function withClient(
   { server, context, request }: { server: McpServer; context: ToolContext; request: ServerContext },
   work: Work,
 ): Promise<CallToolResult | InputRequiredResult> {
+  const task = taskOf(request);
+  if (task !== undefined) return work(clientOf(task.caller, task.ask), task.signal);
   const caller = callerOf(server, request);
   if (request.mcpReq.envelope === undefined) {
     return work(clientOf(caller, askWithin(request)), callSignal(context, request));

@@ -7,6 +7,7 @@ import { type EvaluationReport, evaluationMarkdown, evaluationReportSchema, THIN
 import { oneOf, toolArguments, wholeNumber, words, yesOrNo } from "./arguments.js";
 import { progressOf } from "./progress.js";
 import type { EvaluationRequest } from "./run-keeper.js";
+import { turnOf } from "./tasks/task-call.js";
 import { callSignal, type ToolContext } from "./tool-context.js";
 import { guarded, toolResult } from "./tool-result.js";
 import { runDetail, runPlace } from "./views/index.js";
@@ -82,8 +83,10 @@ export function registerEvaluate(server: McpServer, context: ToolContext): void 
           plan,
           next: "call evaluate with the same arguments without dry_run",
         });
-      const report = await context.exclusive(signal, () =>
-        context.runs.evaluate(wanted, { signal, report: progressOf(request) }),
+      const report = await context.exclusive(
+        signal,
+        () => context.runs.evaluate(wanted, { signal, report: progressOf(request) }),
+        turnOf(request, "evaluate"),
       );
       const next =
         asked.run === undefined

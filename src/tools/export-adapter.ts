@@ -6,6 +6,7 @@ import { checkpointSteps, EXPORT_FORMATS } from "../trainer/index.js";
 import { oneOf, toolArguments, wholeNumber, words, yesOrNo } from "./arguments.js";
 import { progressOf } from "./progress.js";
 import { runId } from "./run-schemas.js";
+import { turnOf } from "./tasks/task-call.js";
 import { callSignal, type ToolContext } from "./tool-context.js";
 import { guarded, toolResult } from "./tool-result.js";
 import { runDetail } from "./views/index.js";
@@ -73,8 +74,10 @@ export function registerExportAdapter(server: McpServer, context: ToolContext): 
       const report = progressOf(request);
       report(0, 1, `writing ${target}`);
       const wanted = { format, from, output: target, dtype };
-      const { bytes, output: written } = await context.exclusive(signal, () =>
-        context.runs.exportTrained(wanted, { signal, report }),
+      const { bytes, output: written } = await context.exclusive(
+        signal,
+        () => context.runs.exportTrained(wanted, { signal, report }),
+        turnOf(request, "export-adapter"),
       );
       return toolResult(exportAdapterOutput, { dryRun, ...said, output: written, bytes });
     });

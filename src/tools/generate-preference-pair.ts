@@ -1,14 +1,15 @@
 /** @file generate-preference-pair: questions, the teacher's replies as chosen, the student's samples as rejected. */
-import type { McpServer } from "@modelcontextprotocol/server";
+import type { McpServer, ServerContext } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import type { SamplingClient } from "../agents/index.js";
 import { type PreferencePair, preferencePairSchema } from "../trainer/index.js";
 import { toolArguments, wholeNumber, words } from "./arguments.js";
 import { withClient } from "./client-sampling.js";
 import { makePairBatch, noPairs } from "./pair-batch.js";
-import { progressOf, type ReportProgress } from "./progress.js";
+import { progressOf } from "./progress.js";
 import type { RunFolder } from "./run-folder.js";
 import { recipeOf } from "./run-settings.js";
+import { standingAtBegin, turnOf } from "./tasks/task-call.js";
 import { droppedNotice, tokenizeStored } from "./tokenize-stored.js";
 import type { ToolContext } from "./tool-context.js";
 import { guarded, resourceField, runResource, toolResult } from "./tool-result.js";
@@ -63,9 +64,9 @@ export function registerGeneratePreferencePair(server: McpServer, context: ToolC
   server.registerTool("generate-preference-pair", config, (asked, request) =>
     withClient({ server, context, request }, (client, signal) => {
       const work = async () =>
-        toolResult(generatePreferencePairOutput, await generate(context, asked, client, signal, progressOf(request)));
+        toolResult(generatePreferencePairOutput, await generate(context, asked, client, signal, request));
       return guarded("Call generate-preference-pair again, with another topic", signal, () =>
-        context.exclusive(signal, work),
+        context.exclusive(signal, work, turnOf(request, "generate-preference-pair")),
       );
     }),
   );
@@ -76,23 +77,28 @@ async function generate(
   { topic, count }: z.infer<typeof input>,
   client: SamplingClient,
   signal: AbortSignal,
-  report: ReportProgress,
+  request: ServerContext,
 ): Promise<z.input<typeof generatePreferencePairOutput>> {
+  const report = progressOf(request);
   const store = await context.store();
   report(0, count + 1, "opening the model and the teacher");
   const [student, model, run] = await Promise.all([context.student(), context.teacher(client), context.run()]);
   await run.claim();
   const stored = await run.pairs();
+  const began = await standingAtBegin(request, beginning, async () => ({ pairs: stored.length }));
+  const earlier = stored.slice(began.pairs, began.pairs + count);
   if (topic !== undefined) await requireTopic(store, topic, signal);
   const { phase } = recipeOf(context.recipe);
   const environment = await context.environment();
   const keep = async (made: readonly PreferencePair[]): Promise<void> => {
     for (const pair of made) await run.appendPair(pair);
   };
-  const { pairs, failures, repeated } = await makePairBatch(
+  const batch = await makePairBatch(
     { student, store, model, environment, phase, signal, report, keep },
-    { count, ...(topic !== undefined && { topic }), ...(await placeIn(run, stored)) },
+    { count: count - earlier.length, ...(topic !== undefined && { topic }), ...(await placeIn(run, stored)) },
   );
+  const { failures, repeated } = batch;
+  const pairs = [...earlier, ...batch.pairs];
   const [pair] = pairs;
   if (pair === undefined) throw new Error(noPairs(failures));
   const { dropped } = tokenizeStored(pairs, student, phase);
@@ -103,12 +109,15 @@ async function generate(
     questions: pairs.map(({ prompt, provenance: { question } }) => question ?? prompt),
     failures: [...failures],
     dropped,
-    pairs: stored.length + pairs.length,
+    pairs: stored.length + batch.pairs.length,
     pairsFile: run.pairsFile,
     ...runResource(context.home, run.directory, "pairs"),
     notices: [...(repeated ? [REPEATED] : []), ...(notice === undefined ? [] : [notice])],
   };
 }
+
+/** What stood when the call began: a task that goes on in a new server makes only the pairs that are left. */
+const beginning = z.object({ pairs: z.number().int() });
 
 const REPEATED =
   "nothing new could be asked, so this question was asked before: choose another topic, ingest more text, or call train-iteration";

@@ -11,6 +11,7 @@ import { registerRecursiveReason } from "./recursive-reason.js";
 import { registerRetrieveContext } from "./retrieve-context.js";
 import { registerStartRun } from "./start-run.js";
 import { registerStopRun } from "./stop-run.js";
+import { registerTasks } from "./tasks/register-tasks.js";
 import type { ToolContext } from "./tool-context.js";
 import { registerTrainIteration } from "./train-iteration.js";
 
@@ -40,4 +41,5 @@ export function registerTools(server: McpServer, context: ToolContext): void {
   registerExplainMetrics(server, context);
   registerEvaluate(server, context);
   registerExportAdapter(server, context);
+  registerTasks(server, context);
 }

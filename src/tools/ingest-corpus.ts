@@ -8,6 +8,7 @@ import { withClient } from "./client-sampling.js";
 import { ingestCorpus, removeCorpus } from "./ingest.js";
 import { progressOf } from "./progress.js";
 import { absolutePath } from "./roots.js";
+import { turnOf } from "./tasks/task-call.js";
 import type { ToolContext } from "./tool-context.js";
 import { guarded, toolResult } from "./tool-result.js";
 
@@ -82,7 +83,7 @@ export function registerIngestCorpus(server: McpServer, context: ToolContext): v
         const question = `Take everything that was ingested from ${path} out of the index (the files stay)?`;
         const consent = { confirm, question, undone: "nothing was removed", tool: "ingest-corpus", signal };
         const refusal = remove ? await unlessConfirmed(client, consent) : undefined;
-        return refusal ?? context.exclusive(signal, work);
+        return refusal ?? context.exclusive(signal, work, turnOf(request, "ingest-corpus"));
       });
     }),
   );

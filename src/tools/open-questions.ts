@@ -9,6 +9,9 @@ interface OpenQuestion {
   readonly method: ClientMethod;
   readonly params: ClientQuestions[ClientMethod];
   readonly resolve: (reply: ClientReplies[ClientMethod]) => void;
+  readonly reject: (error: unknown) => void;
+  /** Its signal need not tell it any more. */
+  readonly close: () => void;
 }
 
 export class OpenQuestions {
@@ -36,11 +39,9 @@ export class OpenQuestions {
     new Promise((resolve, reject) => {
       signal?.throwIfAborted();
       const key = `${method === "sampling/createMessage" ? "sample" : "elicit"}-${++this.#asked}`;
-      this.#open.set(key, { method, params, resolve: resolve as OpenQuestion["resolve"] });
-      const withdraw = (): void => {
-        if (this.#open.delete(key)) this.onChange();
-        reject(signal?.reason);
-      };
+      const withdraw = (): void => this.refuse(key, signal?.reason);
+      const close = (): void => signal?.removeEventListener("abort", withdraw);
+      this.#open.set(key, { method, params, resolve: resolve as OpenQuestion["resolve"], reject, close });
       signal?.addEventListener("abort", withdraw, { once: true });
       this.onChange();
       this.#wake();
@@ -48,15 +49,25 @@ export class OpenQuestions {
 
   /** Takes the replies to what is open; others, and those of another kind, are left aside. */
   answer(responses: Readonly<Record<string, unknown>> | undefined): void {
-    for (const [key, { method, resolve }] of [...this.#open]) {
+    for (const [key, { method }] of [...this.#open]) {
       const response = inputResponse(responses, key);
       if (response.kind === "sampling" && method === "sampling/createMessage")
-        this.#close(key, resolve, response.result);
+        this.#close(key)?.resolve(response.result);
       if (response.kind === "elicit" && method === "elicitation/create") {
         const { kind: _, ...reply } = response;
-        this.#close(key, resolve, reply as ClientReplies["elicitation/create"]);
+        this.#close(key)?.resolve(reply as ClientReplies["elicitation/create"]);
       }
     }
+  }
+
+  /** The client cannot, or will not, or is asked no longer. */
+  refuse(key: string, error: unknown): void {
+    this.#close(key)?.reject(error);
+  }
+
+  /** What is open, oldest first. */
+  open(): (readonly [key: string, Pick<OpenQuestion, "method" | "params">])[] {
+    return [...this.#open];
   }
 
   requests(): InputRequests {
@@ -73,10 +84,13 @@ export class OpenQuestions {
     }
   }
 
-  #close(key: string, resolve: OpenQuestion["resolve"], reply: ClientReplies[ClientMethod]): void {
+  #close(key: string): OpenQuestion | undefined {
+    const question = this.#open.get(key);
+    if (question === undefined) return undefined;
     this.#open.delete(key);
+    question.close();
     this.onChange();
-    resolve(reply);
+    return question;
   }
 }
 

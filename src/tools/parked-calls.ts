@@ -6,7 +6,7 @@ import {
   inputRequired,
   type ServerContext,
 } from "@modelcontextprotocol/server";
-import type { AskClient } from "./ask-client.js";
+import { ASK_TIMEOUT_MS, type AskClient } from "./ask-client.js";
 import { type InputRequests, OpenQuestions } from "./open-questions.js";
 import type { ToolContext } from "./tool-context.js";
 
@@ -38,9 +38,6 @@ export async function parkedCall(
   call.abandonLater(() => parked.delete(token));
   return inputRequired({ inputRequests: questions, requestState: token });
 }
-
-/** A client that does not come back within this time has given the call up; what it held is let go. */
-const ABANDONED_MS = 10 * 60_000;
 
 /** How a round ends: with the result of the call, or with what the client is asked. */
 interface Round {
@@ -76,10 +73,11 @@ class ParkedCall {
     return { questions: this.#questions.requests() };
   }
 
+  /** A client that does not come back has given the call up; what it held is let go. */
   abandonLater(forget: () => void): void {
     this.#timer = setTimeout(() => {
       forget();
       this.#stop.abort(new Error("the client did not come back with its reply"));
-    }, ABANDONED_MS).unref();
+    }, ASK_TIMEOUT_MS).unref();
   }
 }

@@ -12,6 +12,7 @@ import { oneOf, toolArguments, wholeNumber, words, yesOrNo } from "./arguments.j
 import { withClient } from "./client-sampling.js";
 import { progressOf, type ReportProgress } from "./progress.js";
 import { reasoningSampling, recipeOf } from "./run-settings.js";
+import { turnOf } from "./tasks/task-call.js";
 import type { ToolContext } from "./tool-context.js";
 import { guarded, resourceField, runResource, toolResult } from "./tool-result.js";
 import { appendReasoning } from "./views/index.js";
@@ -102,7 +103,7 @@ export function registerRecursiveReason(server: McpServer, context: ToolContext)
         return toolResult(recursiveReasonOutput, { ...shown(result), ...(await keep(context, question, result)) });
       };
       return guarded("Call recursive-reason again, or train-iteration first", signal, () =>
-        context.exclusive(signal, work),
+        context.exclusive(signal, work, turnOf(request, "recursive-reason")),
       );
     }),
   );

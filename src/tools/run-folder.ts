@@ -3,7 +3,8 @@ import { appendFile, mkdir, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { readRunPairs } from "../agents/teaching/run-journal.js";
-import type { PreferencePair } from "../trainer/index.js";
+import { writeWhole } from "../agents/write-whole.js";
+import type { PreferencePair, StepMetrics } from "../trainer/index.js";
 
 export interface RunFolder {
   readonly directory: string;
@@ -16,6 +17,8 @@ export interface RunFolder {
   /** All stored pairs, oldest first. Throws with the line's number where a line is no pair. */
   pairs(): Promise<PreferencePair[]>;
   appendMetrics(row: Readonly<Record<string, unknown>>): Promise<void>;
+  /** Metrics of the steps after `after`, up to `last`. Later ones went with the process that took them, and leave the file. */
+  keptSteps(after: number, last: number): Promise<StepMetrics[]>;
   checkpointDirectory(step: number): string;
   /** The checkpoint with the most steps, or undefined. */
   latestCheckpoint(): Promise<string | undefined>;
@@ -85,6 +88,7 @@ export async function openRunFolder(
       await claim();
       await appendFile(metricsFile, `${JSON.stringify(row)}\n`);
     },
+    keptSteps: (after, last) => keptSteps(metricsFile, after, last),
     checkpointDirectory,
     async latestCheckpoint() {
       const step = (await checkpointSteps(directory)).at(-1);
@@ -95,6 +99,37 @@ export async function openRunFolder(
       return step === undefined ? undefined : readTraining(checkpointDirectory(step), step);
     },
   };
+}
+
+interface StepRow {
+  readonly kind?: unknown;
+  readonly step?: unknown;
+  readonly loss_type?: unknown;
+}
+
+async function keptSteps(file: string, after: number, last: number): Promise<StepMetrics[]> {
+  const text = await readOr("", () => readFile(file, "utf8"));
+  const lines = text.split("\n").filter((line) => line !== "");
+  // The last line may have been cut off with the process that wrote it.
+  const rows = lines.map((line) => parsedRow(line));
+  const stays = rows.map((row) => row !== undefined && !(row.kind === "step" && Number(row.step) > last));
+  if (stays.includes(false)) {
+    const kept = lines.filter((_, i) => stays[i]);
+    await writeWhole(file, kept.map((line) => `${line}\n`).join(""));
+  }
+  return rows.flatMap((row, i) => {
+    if (row === undefined || !stays[i] || row.kind !== "step" || Number(row.step) <= after) return [];
+    const { kind: _, step: __, loss_type: ___, ...metrics } = row;
+    return [metrics as StepMetrics];
+  });
+}
+
+function parsedRow(line: string): StepRow | undefined {
+  try {
+    return JSON.parse(line) as StepRow;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Undefined where the checkpoint does not say; opening it says what is wrong with it. */

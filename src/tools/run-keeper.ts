@@ -78,8 +78,8 @@ export interface RunKeeper {
   resume(id: string, signal: AbortSignal): Promise<StartedRun>;
   /** As Ctrl-C does: what was finished is kept. Ends with what stands then, which is still `working` where it takes long to save. */
   stop(id: string, signal: AbortSignal): Promise<RunStanding>;
-  /** Ids of the runs that work. */
-  working(): Promise<readonly string[]>;
+  /** Throws, with the names of those that do, where as many runs work as may. */
+  checkRoom(): Promise<void>;
   /** Steps on pairs that a run has: cost of a train-iteration. */
   estimateTraining(work: TrainingWork): Promise<Estimate>;
   /** The model with its path checked. Throws where it lies outside the roots, or text would go to a judge that the user has not named. */

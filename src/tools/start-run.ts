@@ -95,6 +95,7 @@ async function started(
   signal: AbortSignal,
 ): Promise<CallToolResult> {
   const request = await requestOf(context, asked);
+  if (!asked.dry_run) await context.runs.checkRoom();
   const estimate = await context.runs.estimate(request, signal);
   const found = `${String(request.over["corpus"])}: ${estimateText(estimate)}`;
   if (asked.dry_run) {

@@ -9,6 +9,7 @@ import type { PathGuard } from "./roots.js";
 import type { RunFolder } from "./run-folder.js";
 import type { RunKeeper } from "./run-keeper.js";
 import type { RecipeName } from "./run-settings.js";
+import type { Exclusive } from "./serial.js";
 
 export type Judge = Pick<ReasoningContext, "critic" | "score" | "evidence">;
 
@@ -53,7 +54,7 @@ export interface ToolContext {
   /** The page that clients show beside a run (MCP Apps), where there is one. */
   readonly appPage?: () => Promise<string>;
   /** One at a time, in order of asking: for work that changes the model or the run. */
-  exclusive<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T>;
+  readonly exclusive: Exclusive;
 }
 
 /** Ends with whichever comes first: the request is cancelled, or the server stops. */

@@ -1,5 +1,5 @@
 /** @file train-iteration: optimizer steps on the pairs of the current run, then a checkpoint. */
-import type { McpServer } from "@modelcontextprotocol/server";
+import type { McpServer, ServerContext } from "@modelcontextprotocol/server";
 import { z } from "zod";
 import { type PhasePlan, type Student, type TrainedStep, trainRound } from "../agents/index.js";
 import { type LossName, needsReference, type StepMetrics } from "../trainer/index.js";
@@ -9,6 +9,7 @@ import { replayOf } from "./replay.js";
 import type { RunFolder } from "./run-folder.js";
 import { estimateSchema } from "./run-keeper.js";
 import { phaseFor, recipeOf } from "./run-settings.js";
+import { standingAtBegin, turnOf } from "./tasks/task-call.js";
 import { droppedNotice, tokenizeStored } from "./tokenize-stored.js";
 import { callSignal, type ToolContext } from "./tool-context.js";
 import { guarded, resourceField, runResource, StoppedError, toolResult } from "./tool-result.js";
@@ -92,9 +93,9 @@ export function registerTrainIteration(server: McpServer, context: ToolContext):
     const work = async () =>
       dryRun
         ? toolResult(trainIterationOutput, await estimated(context, asked))
-        : toolResult(trainIterationOutput, await train(context, asked, signal, progressOf(request)));
+        : toolResult(trainIterationOutput, await train(context, asked, signal, request));
     // An estimate waits for nobody.
-    const turn = () => (dryRun ? work() : context.exclusive(signal, work));
+    const turn = () => (dryRun ? work() : context.exclusive(signal, work, turnOf(request, "train-iteration")));
     return guarded("Call train-iteration again; stored pairs and the last checkpoint are kept", signal, turn);
   });
 }
@@ -132,8 +133,9 @@ async function train(
   context: ToolContext,
   { steps: wanted, loss }: Asked,
   signal: AbortSignal,
-  report: ReportProgress,
+  request: ServerContext,
 ): Promise<Trained> {
+  const report = progressOf(request);
   const run = await context.run();
   const stored = await run.pairs();
   if (stored.length === 0) throw new Error(NO_PAIRS);
@@ -144,20 +146,19 @@ async function train(
   const { pairs, dropped } = tokenizeStored(stored, student, phase);
   const notice = droppedNotice(dropped, stored.length, phase);
   if (pairs.length === 0) throw new Error(`${notice}: call generate-preference-pair again, with other topics`);
-  const steps = wanted ?? stepsFor(context, pairs.length, phase);
   const replay = replayOf(student, await context.environment());
   const { before, optimizerReset } = await prepare(student, run, loss);
+  const began = await standingAtBegin(request, beginning, async () => ({
+    totalSteps: before,
+    steps: wanted ?? stepsFor(context, pairs.length, phase),
+  }));
+  const { steps } = began;
+  const rows = await run.keptSteps(began.totalSteps, before);
+  const left = Math.max(0, began.totalSteps + steps - before);
   const training = { policy: student.policy, signal, ...(replay && { replay }) };
-  const events = trainRound(training, pairs, { ...phase, steps, seed: before });
-  const { rows, checkpoint } = await takeSteps(events, {
-    student,
-    run,
-    loss,
-    before,
-    steps,
-    stored: stored.length,
-    report,
-  });
+  const events = trainRound(training, pairs, { ...phase, steps: left, seed: before });
+  const plan = { student, run, loss, first: began.totalSteps, steps, rows, stored: stored.length, report };
+  const checkpoint = left > 0 ? await takeSteps(events, plan) : await keptAlready(student, run, before);
   const margin = endsOf(rows, "rewards/margins");
   return {
     steps: rows.length,
@@ -167,7 +168,7 @@ async function train(
     optimizerReset,
     pairs: pairs.length,
     dropped,
-    totalSteps: before + rows.length,
+    totalSteps: began.totalSteps + rows.length,
     checkpoint,
     adapter: run.adapterDirectory,
     ...runResource(context.home, run.directory, "metrics"),
@@ -175,36 +176,47 @@ async function train(
   };
 }
 
+/** What stood when the call began: a task that goes on in a new server takes only the steps that are left. */
+const beginning = z.object({ totalSteps: z.number().int(), steps: z.number().int() });
+
 interface Steps {
   readonly student: Student;
   readonly run: RunFolder;
   readonly loss: LossName;
-  /** Steps of the run so far, those to take, and pairs that the run has. */
-  readonly before: number;
+  /** Steps of the run when the call began, steps of the call, and pairs that the run has. */
+  readonly first: number;
   readonly steps: number;
   readonly stored: number;
+  /** Metrics of the steps that are taken already; those of the others are added. */
+  readonly rows: StepMetrics[];
   readonly report: ReportProgress;
 }
 
-/** Takes the steps and saves what came out, also where it is interrupted after one of them. */
+/** Takes the steps and saves what came out, also where it is interrupted after one of them. Returns the checkpoint. */
 async function takeSteps(
   events: AsyncIterable<TrainedStep>,
-  { student, run, loss, before, steps, stored, report }: Steps,
-): Promise<{ readonly rows: readonly StepMetrics[]; readonly checkpoint: string }> {
-  const rows: StepMetrics[] = [];
-  const checkpoint = (): Promise<string> => keep(student, run, before + rows.length, { loss, pairs: stored });
+  { student, run, loss, first, steps, rows, stored, report }: Steps,
+): Promise<string> {
+  const earlier = rows.length;
+  const checkpoint = (): Promise<string> => keep(student, run, first + rows.length, { loss, pairs: stored });
   try {
-    for await (const { step: taken, metrics } of events) {
+    for await (const { metrics } of events) {
       rows.push(metrics);
-      const step = before + taken;
+      const step = first + rows.length;
       await run.appendMetrics({ kind: "step", step, loss_type: loss, ...metrics });
       report(rows.length, steps, `step ${step}: loss ${metrics["loss"]?.toFixed(4)}`);
     }
   } catch (error) {
-    if (rows.length === 0) throw error;
+    if (rows.length === earlier) throw error;
     throw await interrupted(error, rows.length, steps, checkpoint);
   }
-  return { rows, checkpoint: await checkpoint() };
+  return checkpoint();
+}
+
+/** All steps were taken before the server ended; the adapter may not have been written. */
+async function keptAlready({ policy }: Student, run: RunFolder, step: number): Promise<string> {
+  await policy.saveAdapter(run.adapterDirectory);
+  return run.checkpointDirectory(step);
 }
 
 /** Where the count of the run's steps stands. The optimizer goes on where the last call's loss is this one's. */

@@ -35,7 +35,8 @@ async function expectAlive(ask: (id: number) => string): Promise<void> {
   expect(answer).toMatchObject({ id: 99, result: { tools: expect.arrayContaining([expect.anything()]) } });
 }
 
-const textOf = (answer: Message | undefined): string => answer?.error?.message ?? answer?.result?.content?.[0]?.text ?? "";
+const textOf = (answer: Message | undefined): string =>
+  answer?.error?.message ?? answer?.result?.content?.[0]?.text ?? "";
 
 describe.each([
   ["stdio", rawStdio],
@@ -73,7 +74,10 @@ describe.each([
   });
 
   it("is told what was wrong with its arguments", async () => {
-    const answer = await server.send(call(2, "tools/call", { name: "train-iteration", arguments: { steps: "many" } }), 2);
+    const answer = await server.send(
+      call(2, "tools/call", { name: "train-iteration", arguments: { steps: "many" } }),
+      2,
+    );
     expect(textOf(answer)).toContain('expected a whole number from 1 to 10000, found "many"');
     const other = await server.send(call(3, "tools/call", { name: "retrieve-context", arguments: { qery: "x" } }), 3);
     expect(textOf(other)).toContain('did you mean "query"?');

@@ -85,7 +85,7 @@ it.each([
 it("teaches with examples", async () => {
   expect(await runCli(["--help"], neverDemo)).toBe(0);
   expect(printed.out).toContain("Examples:");
-  expect(printed.out).toContain("preflexor demo --seed 7 --json");
+  expect(printed.out).toContain("preflexor help mcp");
 });
 
 it("prints the package's version", async () => {

@@ -176,3 +176,28 @@ it("lets flags win over the environment, by the same rules", () => {
     "PREFLEXOR_TEACHER: For the teacher",
   );
 });
+
+it("reads roots and limits, and refuses what would open a whole file system or nothing", () => {
+  const read = (env: Record<string, string>) => readConfig(env, "linux", "/home/me");
+  expect(
+    read({ PREFLEXOR_ROOTS: "/data:/srv/texts/", PREFLEXOR_MAX_CORPUS_MB: "2", PREFLEXOR_MAX_RUNS: "3" }),
+  ).toMatchObject({
+    roots: ["/data", "/srv/texts"],
+    maxCorpusBytes: 2 * 2 ** 20,
+    maxRuns: 3,
+  });
+  expect(read({ PREFLEXOR_ROOTS: "" })).not.toHaveProperty("roots");
+  for (const bad of ["docs", "/data:docs", "/", "/data:/", ":", "/.."])
+    expect(() => read({ PREFLEXOR_ROOTS: bad }), bad).toThrow(/PREFLEXOR_ROOTS: expected absolute paths of folders/);
+  for (const bad of ["0", "-1", "1.5", "many", "16385"])
+    expect(() => read({ PREFLEXOR_MAX_CORPUS_MB: bad }), bad).toThrow(
+      /PREFLEXOR_MAX_CORPUS_MB: expected a whole number from 1 to 16384/,
+    );
+  for (const bad of ["0", "17", "all"])
+    expect(() => read({ PREFLEXOR_MAX_RUNS: bad }), bad).toThrow(
+      /PREFLEXOR_MAX_RUNS: expected a whole number from 1 to 16/,
+    );
+  expect(() => read({ PREFLEXOR_ROOT: "/data" })).toThrow(
+    /PREFLEXOR_ROOT: no such setting: did you mean PREFLEXOR_ROOTS\?/,
+  );
+});

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { runStanding } from "../../src/agents/index.js";
 import { readAdapterDir } from "../../src/trainer/checkpoint/index.js";
 
 const MAIN = fileURLToPath(new URL("../../dist/server/main.js", import.meta.url));
@@ -125,8 +126,13 @@ describe("a short run on a folder of articles", () => {
     expect(stopped).toMatchObject({ code: 130, stdout: "" });
     const [, runDir] = /teach --resume (\S+)/.exec(stopped.stderr) as RegExpExecArray;
     expect(existsSync(join(runDir as string, "adapter"))).toBe(false);
+    expect(await runStanding(runDir as string)).toMatchObject({
+      status: "cancelled",
+      outcome: { message: "stopped by a signal; what was finished is kept" },
+    });
     const resumed = await teach(["--resume", runDir as string, "--json"]);
     expect(resumed.code).toBe(0);
+    expect(await runStanding(runDir as string)).toEqual({ status: "completed" });
     expect(resultOf(resumed)).toMatchObject({ pairs: resultOf(whole).pairs, steps: 3, loss: resultOf(whole).loss });
     for (const file of ["pairs.jsonl", "metrics.jsonl", "state.json", "adapter/adapter_model.safetensors"]) {
       const [a, b] = await Promise.all(

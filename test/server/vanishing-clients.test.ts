@@ -82,6 +82,7 @@ interface Prepared {
   readonly context: SmallContext;
   readonly stage: Stage;
   readonly call: readonly [string, object];
+  readonly reached: Promise<unknown>;
   /** Ends when the call's own signal says that it is over. */
   readonly callOver: Promise<unknown>;
 }
@@ -98,16 +99,21 @@ async function prepared(name: string): Promise<Prepared> {
   const stage = new Stage();
   const call = STAGES[name]!(context, stage);
   const { exclusive } = context;
+  let enter = (): void => {};
+  const entered = new Promise<void>((resolve) => {
+    enter = resolve;
+  });
   const callOver = new Promise((over) => {
     Object.assign(context, {
       exclusive: (signal: AbortSignal, work: () => Promise<unknown>) => {
         signal.addEventListener("abort", over);
         Object.assign(context, { exclusive });
+        enter();
         return exclusive(signal, work);
       },
     });
   });
-  return { context, stage, call, callOver };
+  return { context, stage, call, callOver, reached: Promise.all([entered, stage.reached]) };
 }
 
 /** Another client's call, which changes the run as the first one's does, and so has to wait for it. */
@@ -131,14 +137,14 @@ const CANCELLED = Object.keys(STAGES).flatMap((name) =>
 
 describe("a call that is cancelled", () => {
   it.each(CANCELLED)("while %s ends, and others get their turn (%s, %s)", async (name, _transport, era, open) => {
-    const { context, stage, call, callOver } = await prepared(name);
+    const { context, stage, call, callOver, reached } = await prepared(name);
     const desk = await open(context, era);
     closing.push(() => desk.close());
     const cancel = new AbortController();
     const [tool, args] = call;
     const answer = desk.client.callTool({ name: tool, arguments: { ...args } }, { signal: cancel.signal });
     answer.catch(() => undefined);
-    await stage.reached;
+    await reached;
     const trained = context.scripted.batches.length;
     cancel.abort();
     await callOver;
@@ -152,11 +158,11 @@ describe("a call that is cancelled", () => {
 
 describe("a client that vanishes", () => {
   it.each(Object.keys(STAGES))("while %s holds up nobody else", async (name) => {
-    const { context, stage, call, callOver } = await prepared(name);
+    const { context, stage, call, callOver, reached } = await prepared(name);
     const { client, vanish } = await mortalClient(context);
     const [tool, args] = call;
     client.callTool({ name: tool, arguments: { ...args } }).catch(() => undefined);
-    await stage.reached;
+    await reached;
     const trained = context.scripted.batches.length;
     vanish();
     await callOver;

@@ -7,6 +7,7 @@ import { createMcpHandler, InMemoryTransport } from "@modelcontextprotocol/serve
 import { serveStdio } from "@modelcontextprotocol/server/stdio";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createServer } from "../../src/server/create-server.js";
+import { announceChanges } from "../../src/tools/index.js";
 import { runUri, watchedChanges } from "../../src/tools/views/index.js";
 import { type SmallContext, smallContext } from "./small-context.js";
 import { fill, GRAPH, lines, makeRun, pair, step } from "./views/run-folders.js";
@@ -35,7 +36,12 @@ afterEach(async () => {
 
 async function connect(era: Era, notified: string[] = []): Promise<Client> {
   const [ours, theirs] = InMemoryTransport.createLinkedPair();
-  open.push(serveStdio((asked) => createServer(context, { announce: asked.era === "modern" }), { transport: theirs }));
+  const serve = (asked: { readonly era: string }) => {
+    const server = createServer(context);
+    if (asked.era === "modern") announceChanges(server, context);
+    return server;
+  };
+  open.push(serveStdio(serve, { transport: theirs }));
   const mode = era === "2025-11-25" ? "legacy" : "auto";
   const client = new Client({ name: "test", version: "1" }, { versionNegotiation: { mode } });
   client.setNotificationHandler("notifications/resources/updated", ({ params }) => void notified.push(params.uri));
@@ -247,9 +253,27 @@ describe.each(ERAS)("a subscription at %s", (era) => {
   });
 });
 
+/** Of the changes, from now on. */
+function countListeners(): { ever: number; now: number } {
+  const count = { ever: 0, now: 0 };
+  const { changes } = context;
+  const subscribe: typeof changes.subscribe = (listener) => {
+    const end = changes.subscribe(listener);
+    count.ever += 1;
+    count.now += 1;
+    return () => {
+      count.now -= 1;
+      end();
+    };
+  };
+  context = { ...context, changes: { ...changes, subscribe } };
+  return count;
+}
+
 it("a subscription ends where it is taken back or its connection closes", async () => {
   const { id, path } = await taught();
   const notified: string[] = [];
+  const listeners = countListeners();
   const client = await connect("2025-11-25", notified);
   await client.subscribeResource({ uri: runUri(id, "pairs") });
   await client.subscribeResource({ uri: `${runUri(id, "pairs")}?after=40` });
@@ -258,8 +282,10 @@ it("a subscription ends where it is taken back or its connection closes", async 
   await until(() => notified.length > 0);
   expect(notified).toEqual([`${runUri(id, "pairs")}?after=40`]);
   await expect(client.subscribeResource({ uri: "file:///etc/passwd" })).rejects.toThrow(/no resource of this server/);
+  expect(listeners.now).toBe(1);
   await client.close();
   await settle(50);
+  expect(listeners.now).toBe(0);
   await appendFile(join(path, "pairs.jsonl"), lines([pair(100)]));
   await settle(300);
   expect(notified).toHaveLength(1);
@@ -267,16 +293,8 @@ it("a subscription ends where it is taken back or its connection closes", async 
 
 it("a server that is made for one request listens to nothing", async () => {
   const { id } = await taught();
-  let listeners = 0;
-  const { changes } = context;
-  const counted: SmallContext["changes"] = {
-    ...changes,
-    subscribe: (listener) => {
-      listeners += 1;
-      return changes.subscribe(listener);
-    },
-  };
-  const handler = createMcpHandler(() => createServer({ ...context, changes: counted }));
+  const listeners = countListeners();
+  const handler = createMcpHandler(() => createServer(context));
   const transport = new StreamableHTTPClientTransport(new URL("http://localhost/mcp"), {
     fetch: (url, init) => handler.fetch(new Request(url, init as RequestInit)),
   });
@@ -285,7 +303,7 @@ it("a server that is made for one request listens to nothing", async () => {
   open.push(client);
   expect(client.getNegotiatedProtocolVersion()).toBe("2026-07-28");
   for (let i = 0; i < 5; i++) expect(await read(client, runUri(id))).toMatchObject({ id });
-  expect(listeners).toBe(0);
+  expect(listeners.ever).toBe(0);
 });
 
 it("a server that renders no report offers none", async () => {

@@ -39,8 +39,8 @@ const noRuns = new Proxy({} as RunKeeper, {
   },
 });
 
-export async function smallContext(scripted = thinkingStudent()): Promise<SmallContext> {
-  const home = await mkdtemp(join(tmpdir(), "preflexor-tools-"));
+export async function smallContext(scripted = thinkingStudent(), at?: string): Promise<SmallContext> {
+  const home = at ?? (await mkdtemp(join(tmpdir(), "preflexor-tools-")));
   const controller = new AbortController();
   const stores = new Map<string, Promise<PassageStore>>();
   const activeCorpus = () => readActiveCorpus(home);

@@ -1,4 +1,5 @@
 /** @file train-iteration by other losses than ORPO: whose settings, which reference, and when the optimizer begins anew. */
+import { readdir } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type SavingStudent, savingStudent } from "./saving-student.js";
 import { type SmallContext, smallContext } from "./small-context.js";
@@ -87,4 +88,55 @@ it("refuses a loss that there is not, naming those that there are", async () => 
   expect(await tools.refusal("train-iteration", { loss: "dpo" })).toMatch(
     /loss: expected "orpo" or "exo_pair" or .*, found "dpo"/,
   );
+});
+
+describe("a dry run", () => {
+  const asked: { readonly steps: number }[] = [];
+  beforeEach(() => {
+    asked.length = 0;
+    const estimateTraining = async (work: { readonly steps: number }) => {
+      asked.push(work);
+      return estimate;
+    };
+    Object.assign(context, { runs: { ...context.runs, estimateTraining } });
+  });
+  const estimate = {
+    rounds: 1,
+    pairs: 4,
+    steps: 9,
+    memoryBytes: 5,
+    freeBytes: 9,
+    seconds: { low: 1, high: 2 },
+    basis: "a test",
+    notes: [],
+  };
+
+  it("says what the call would do and cost, opens no model, and trains and writes nothing", async () => {
+    Object.assign(context, {
+      student: async () => {
+        throw new Error("the model was opened");
+      },
+    });
+    const run = await context.run();
+    const before = await readdir(run.directory);
+    const said = await tools.call("train-iteration", { steps: 9, loss: "exo_pair", dry_run: true });
+    expect(said).toMatchObject({
+      steps: 9,
+      pairs: 4,
+      totalSteps: 0,
+      optimizerReset: false,
+      lossType: "exo_pair",
+      estimate,
+    });
+    expect(said).not.toHaveProperty("checkpoint");
+    expect(asked).toEqual([{ pairs: 4, steps: 9, loss: "exo_pair" }]);
+    expect(student.batches).toEqual([]);
+    expect(await readdir(run.directory)).toEqual(before);
+  });
+
+  it("takes as many steps as the call itself would", async () => {
+    await tools.call("train-iteration", { dry_run: true });
+    const { steps } = await tools.call<{ steps: number }>("train-iteration");
+    expect(asked.map((work) => work.steps)).toEqual([steps]);
+  });
 });

@@ -7,7 +7,9 @@ import {
   mapStoredMessagesToChatMessages,
   type StoredMessage,
 } from "@langchain/core/messages";
+import { SpanKind, type SpanOptions } from "@opentelemetry/api";
 import { type AgentMiddleware, countTokensApproximately, createMiddleware, type WrapModelCallHook } from "langchain";
+import { withSpan } from "../../trainer/run/with-span.js";
 import type { AgentCalls, TokenUse } from "./agent-calls.js";
 import { AgentFailure, failureReason } from "./agent-failure.js";
 import { type AgentRun, checkAgentBudget, countToolCalls, countTurn } from "./agent-run.js";
@@ -123,10 +125,17 @@ function sendGuarded(
   const attempt = (): Promise<Asked> =>
     calls.slots.use(async () => {
       calls.checkBudgets();
-      const result = await withTimeout((limit) => send(request, handler, limit), timeoutMs, signal);
-      const reply = replyIn(result);
-      calls.report({ kind: "reply", model: modelName, ...usage(reply, request) });
-      return { reply, result };
+      return withSpan(`chat ${modelName}`, chatSpan(modelName), async (span) => {
+        const result = await withTimeout((limit) => send(request, handler, limit), timeoutMs, signal);
+        const reply = replyIn(result);
+        const used = usage(reply, request);
+        calls.report({ kind: "reply", model: modelName, ...used });
+        span.setAttributes({
+          "gen_ai.usage.input_tokens": used.inputTokens,
+          "gen_ai.usage.output_tokens": used.outputTokens,
+        });
+        return { reply, result };
+      });
     }, signal);
   return withRetries(attempt, {
     retries,
@@ -139,6 +148,12 @@ function sendGuarded(
     },
   });
 }
+
+/** One request to a model, by the conventions for generative AI; what is said in it stays out of the span. */
+const chatSpan = (modelName: string): SpanOptions => ({
+  kind: SpanKind.CLIENT,
+  attributes: { "gen_ai.operation.name": "chat", "gen_ai.request.model": modelName },
+});
 
 /** The client of a provider must not try again by itself: that would multiply the attempts. */
 async function send(request: Request, handler: Handler, signal: AbortSignal): Promise<Result> {

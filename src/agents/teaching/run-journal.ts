@@ -3,6 +3,7 @@ import { appendFile, mkdir, open, readFile, stat, truncate } from "node:fs/promi
 import { join } from "node:path";
 import { type PreferencePair, preferencePairSchema } from "../../trainer/index.js";
 import { writeWhole } from "../write-whole.js";
+import type { RunTensorBoard } from "./run-tensorboard.js";
 
 export const PAIRS_FILE = "pairs.jsonl";
 export const METRICS_FILE = "metrics.jsonl";
@@ -24,7 +25,7 @@ export interface RunJournal {
   pairs(pairs: readonly PreferencePair[]): Promise<void>;
   failures(lines: readonly Line[]): Promise<void>;
   samples(lines: readonly Line[]): Promise<void>;
-  /** A line of metrics.jsonl, and one of timing.jsonl with the milliseconds since the line before. */
+  /** A line of metrics.jsonl, one of timing.jsonl with the milliseconds since the line before, and TensorBoard's scalars. */
   metrics(line: Line): Promise<void>;
   /** Everything written so far is on the disk; the sizes that a state has to hold. */
   commit(): Promise<JournalSizes>;
@@ -42,7 +43,11 @@ const NO_JOURNAL: RunJournal = {
  * Appends to the files of `directory`, which is made where it is missing; without one, nothing is written. With `sizes`
  * what lies behind them is cut off first: it belongs to work that was never finished, and is made again.
  */
-export async function openRunJournal(directory: string | undefined, sizes?: JournalSizes): Promise<RunJournal> {
+export async function openRunJournal(
+  directory: string | undefined,
+  sizes?: JournalSizes,
+  tensorboard?: RunTensorBoard,
+): Promise<RunJournal> {
   if (directory === undefined) return NO_JOURNAL;
   await mkdir(directory, { recursive: true });
   if (sizes !== undefined) {
@@ -63,6 +68,7 @@ export async function openRunJournal(directory: string | undefined, sizes?: Jour
       last = now;
       await append(METRICS_FILE, [line]);
       await append(TIMING_FILE, [{ round: line.round, step: line["step"], kind: line["kind"], ms }]);
+      await tensorboard?.add(line);
     },
     commit: async () => Object.fromEntries(await Promise.all(JOURNALS.map((name) => syncedSize(directory, name)))),
   };

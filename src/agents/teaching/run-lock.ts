@@ -7,7 +7,7 @@ import { z } from "zod";
 
 export const LOCK_FILE = "run.lock";
 
-const holderSchema = z.object({
+export const holderSchema = z.object({
   pid: z.number().int().positive(),
   host: z.string(),
   /** When that process began, in the system's own words: a later process of the same number has other ones. */
@@ -30,12 +30,7 @@ const MOST_TRIES = 5;
 /** Takes the run for this process. Throws where another one, or another part of this one, has it. */
 export async function lockRun(directory: string): Promise<ReleaseRun> {
   const file = join(directory, LOCK_FILE);
-  const holder: LockHolder = {
-    pid: process.pid,
-    host: hostname(),
-    started: (await processFacts(process.pid)).started ?? null,
-    since: new Date().toISOString(),
-  };
+  const holder = await thisProcess();
   const mine = `${JSON.stringify(holder)}\n`;
   for (let i = 0; i < MOST_TRIES; i++) {
     if (await tryCreate(file, mine)) return keepFresh(file, mine);
@@ -46,6 +41,16 @@ export async function lockRun(directory: string): Promise<ReleaseRun> {
   }
   throw new Error(`${file} cannot be taken: other processes take it, or it is no file; remove it where no run goes on`);
 }
+
+/** This process as a holder. */
+export async function thisProcess(): Promise<LockHolder> {
+  const started = (await processFacts(process.pid)).started ?? null;
+  return { pid: process.pid, host: hostname(), started, since: new Date().toISOString() };
+}
+
+/** Whether the process of what it holds is gone. `freshMs`: since it last said that it is there. */
+export const isHolderGone = (holder: LockHolder, freshMs: number): Promise<boolean> =>
+  isStale({ text: "", holder, freshMs });
 
 /** Who has the run; undefined where nobody has, who had it is gone, or the lock is only being written. */
 export async function lockHolder(directory: string): Promise<LockHolder | undefined> {

@@ -77,9 +77,11 @@ export async function openActivityLog(directory: string): Promise<ActivityLog> {
   await rm(join(directory, OUTCOME_FILE), { force: true });
   let latest: Activity | undefined;
   let timer: NodeJS.Timeout | undefined;
+  let written = Number.NEGATIVE_INFINITY;
   let writing: Promise<void> = Promise.resolve();
   const write = (): void => {
     timer = undefined;
+    written = performance.now();
     const activity = latest;
     if (activity === undefined) return;
     latest = undefined;
@@ -90,7 +92,7 @@ export async function openActivityLog(directory: string): Promise<ActivityLog> {
   return {
     report: (activity) => {
       latest = { at: new Date().toISOString(), ...activity };
-      timer ??= setTimeout(write, WRITE_INTERVAL_MS).unref();
+      timer ??= setTimeout(write, Math.max(0, written + WRITE_INTERVAL_MS - performance.now())).unref();
     },
     close: async () => {
       clearTimeout(timer);

@@ -23,6 +23,7 @@ import { AskedQuestions } from "./asked-questions.js";
 import { readRunLog } from "./read-run.js";
 import type { MadePair, RoundContext, RoundEvent, RoundPlan } from "./round-pairs.js";
 import { HELD_OUT_FILE, JOURNALS, openRunJournal, type RunJournal } from "./run-journal.js";
+import { openRunTensorBoard } from "./run-tensorboard.js";
 import { type PhasePlan, placeOf, roundsOf, type TeachPlan } from "./teach-plan.js";
 import { freshState, readState, type TeachState, writeState } from "./teach-state.js";
 import type { ReplaySupplier } from "./train-round.js";
@@ -60,6 +61,8 @@ export interface TeachContext extends Student {
   readonly calls?: AgentCalls;
   /** Where pairs, metrics and checkpoints go; without it nothing is kept. */
   readonly directory?: string;
+  /** As Hugging Face's report_to: "none" leaves TensorBoard's event files out. Default: "tensorboard", where there is a directory. */
+  readonly reportTo?: "tensorboard" | "none";
   readonly signal?: AbortSignal;
 }
 
@@ -91,7 +94,9 @@ export async function beginRun(context: TeachContext, plan: TeachPlan): Promise<
   const known = directory === undefined ? undefined : await readState(directory, plan);
   if (directory !== undefined && known === undefined) await refuseForeignFiles(directory);
   const state = known ?? freshState(plan);
-  const journal = await openRunJournal(directory, known?.journals ?? {});
+  const tensorboard =
+    directory === undefined || context.reportTo === "none" ? undefined : openRunTensorBoard(directory, state);
+  const journal = await openRunJournal(directory, known?.journals ?? {}, tensorboard);
   const { pairs, failures } = directory === undefined ? { pairs: 0, failures: {} } : await readRunLog(directory);
   const run: Run = {
     context,

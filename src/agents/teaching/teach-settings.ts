@@ -71,6 +71,7 @@ const MODEL_KEYS = [
   "use_rslora",
   "gradient_checkpointing",
   "save_total_limit",
+  "report_to",
   "device",
   "precision",
   "threads",

@@ -12,6 +12,8 @@ export interface Exchange {
   json(): Promise<unknown>;
   /** Says that somebody waits for the end of this exchange, so that a stopping server waits too. */
   holdsStop(): void;
+  /** Called once when it is over: the answer was sent to its end, or the client went away. */
+  onEnd(work: () => void): void;
 }
 
 export type ExchangeHandler = (exchange: Exchange) => Promise<Response>;
@@ -116,19 +118,23 @@ async function serve(
   holdsStop: () => void,
 ): Promise<void> {
   const controller = new AbortController();
+  const ending: (() => void)[] = [];
   response.on("close", () => {
     if (!response.writableFinished) controller.abort(new Error("the client has gone"));
   });
   try {
     if (!METHODS.includes(incoming.method ?? "")) return refuseMethod(response);
     const request = asRequest(incoming, controller.signal);
+    const onEnd = (work: () => void): void => void ending.push(work);
     const json = (): Promise<unknown> => readJsonBody(incoming, limits.maxBodyBytes);
-    await send(incoming, response, await handle({ request, json, holdsStop }), limits.stallMs);
+    await send(incoming, response, await handle({ request, json, holdsStop, onEnd }), limits.stallMs);
   } catch (error) {
     if (controller.signal.aborted || response.destroyed) return;
     onError(error);
     if (response.headersSent) response.destroy();
     else await send(incoming, response, failed(), limits.stallMs);
+  } finally {
+    for (const work of ending) work();
   }
 }
 
@@ -163,11 +169,16 @@ async function send(
   answer: Response,
   stallMs: number,
 ): Promise<void> {
+  // Gone before there was anything to send: no event will tell of it any more.
+  if (response.destroyed) return answer.body?.cancel();
   const unread = !incoming.complete;
   const headers: Record<string, string | string[]> = Object.fromEntries(answer.headers);
   const cookies = answer.headers.getSetCookie();
   if (cookies.length > 0) headers["set-cookie"] = cookies;
   if (unread) headers["connection"] = "close";
+  // Head and first words leave in one packet; a stream that is quiet yet has its head sent after this turn.
+  response.cork();
+  setImmediate(() => response.uncork());
   response.writeHead(answer.status, headers);
   if (answer.body === null || incoming.method === "HEAD") {
     await answer.body?.cancel();

@@ -2,9 +2,6 @@
 import {
   type AuthInfo,
   createMcpHandler,
-  isJSONRPCNotification,
-  isJSONRPCRequest,
-  isJSONRPCResponse,
   isLegacyRequest,
   legacyStatelessFallback,
   type McpServer,
@@ -13,7 +10,7 @@ import { type Changes, RUNS_URI } from "../../tools/index.js";
 import { bodyRefusal, INVALID_REQUEST, idOf, REFUSED, refusal } from "./answers.js";
 import type { HttpLimits } from "./limits.js";
 import type { Exchange } from "./listener.js";
-import { isSessionRequest, onEnd, requestsIn, Sessions, type SessionsOptions } from "./sessions.js";
+import { isSessionRequest, requestsIn, Sessions, type SessionsOptions } from "./sessions.js";
 
 export interface McpEndpointOptions {
   /** A server with everything registered; each session and each request without one gets its own. */
@@ -53,36 +50,36 @@ export function createMcpEndpoint(options: McpEndpointOptions): McpEndpoint {
   });
   let calls = 0;
 
-  const dispatch = async (request: Request, body: unknown, auth: AuthInfo | undefined): Promise<Response> => {
+  const dispatch = async (
+    { request, onEnd }: Exchange,
+    body: unknown,
+    auth: AuthInfo | undefined,
+  ): Promise<Response> => {
     const passed = { ...(auth !== undefined && { authInfo: auth }), ...(body !== undefined && { parsedBody: body }) };
     if (!(await isLegacyRequest(request, body))) return modern.fetch(request, passed);
     const malformed = request.method === "POST" ? malformation(body) : undefined;
     if (malformed !== undefined) return refusal(400, INVALID_REQUEST, malformed, { id: idOf(body) });
-    if (isSessionRequest(request, body)) return sessions.serve({ request, body, auth });
+    if (isSessionRequest(request, body)) return sessions.serve({ request, body, auth, onEnd });
     return stateless(request, passed);
   };
 
-  const serve = async ({ request, json, holdsStop }: Exchange, auth: AuthInfo | undefined): Promise<Response> => {
-    if (!METHODS.includes(request.method)) return refusal(405, REFUSED, `${request.method} is not for MCP`, ALLOW);
-    if (request.method !== "POST") return dispatch(request, undefined, auth);
-    const body = await json();
+  const serve = async (exchange: Exchange, auth: AuthInfo | undefined): Promise<Response> => {
+    const { method } = exchange.request;
+    if (!METHODS.includes(method)) return refusal(405, REFUSED, `${method} is not for MCP`, ALLOW);
+    if (method !== "POST") return dispatch(exchange, undefined, auth);
+    const body = await exchange.json();
     const count = requestsIn(body);
     // Answers to the server's own questions and cancellations always come through: they end work.
-    if (count === 0) return dispatch(request, body, auth);
-    if (calls + count > limits.maxCalls) {
+    if (count > 0 && calls + count > limits.maxCalls) {
       const message = `the server has ${calls} of ${limits.maxCalls} requests under way; try again`;
       return refusal(503, REFUSED, message, { id: idOf(body), headers: { "retry-after": "1" } });
     }
-    if (!isListen(body)) holdsStop();
+    if (count > 0 && !isListen(body)) exchange.holdsStop();
     calls += count;
-    try {
-      return onEnd(await dispatch(request, body, auth), () => {
-        calls -= count;
-      });
-    } catch (error) {
+    exchange.onEnd(() => {
       calls -= count;
-      throw error;
-    }
+    });
+    return dispatch(exchange, body, auth);
   };
 
   return {
@@ -104,13 +101,16 @@ const ALLOW = { headers: { allow: METHODS.join(", ") } };
 const isListen = (body: unknown): boolean =>
   (body as { readonly method?: unknown } | null)?.method === "subscriptions/listen";
 
-/** What keeps JSON from being a JSON-RPC message, or a batch of them. */
+/** What keeps JSON from being a JSON-RPC message, or a batch of them; what is in it the SDK checks. */
 function malformation(body: unknown): string | undefined {
   if (Array.isArray(body) && body.length === 0) return "the batch is empty: expected JSON-RPC messages";
-  const bad = (Array.isArray(body) ? body : [body]).find(
-    (message) => !isJSONRPCRequest(message) && !isJSONRPCNotification(message) && !isJSONRPCResponse(message),
-  );
+  const bad = (Array.isArray(body) ? body : [body]).find((message) => !looksLikeMessage(message));
   if (bad === undefined) return undefined;
-  const found = JSON.stringify(bad) ?? "nothing";
-  return `expected a JSON-RPC 2.0 message with jsonrpc, method and an id, found ${found.slice(0, 100)}`;
+  return `expected a JSON-RPC 2.0 message with jsonrpc, method and an id, found ${JSON.stringify(bad).slice(0, 100)}`;
+}
+
+function looksLikeMessage(message: unknown): boolean {
+  if (typeof message !== "object" || message === null) return false;
+  const { jsonrpc, method, id } = message as Record<string, unknown>;
+  return jsonrpc === "2.0" && (typeof method === "string" || id !== undefined);
 }

@@ -4,7 +4,6 @@ import {
   type AuthInfo,
   isInitializeRequest,
   isJSONRPCNotification,
-  isJSONRPCRequest,
   type McpServer,
   WebStandardStreamableHTTPServerTransport,
 } from "@modelcontextprotocol/server";
@@ -26,6 +25,8 @@ export interface SessionRequest {
   /** Of a POST. */
   readonly body?: unknown;
   readonly auth?: AuthInfo | undefined;
+  /** Takes what is to be done when the request is over and its answer sent. */
+  readonly onEnd: (work: () => void) => void;
 }
 
 interface Session {
@@ -60,13 +61,14 @@ export class Sessions {
   }
 
   /** Serves a request that names a session, or initializes one. */
-  async serve({ request, body, auth }: SessionRequest): Promise<Response> {
+  async serve(asked: SessionRequest): Promise<Response> {
+    const { request, body, auth } = asked;
     const id = request.headers.get(SESSION_HEADER);
-    if (id === null) return this.#initialize(request, body, auth);
+    if (id === null) return this.#initialize(asked);
     const session = this.#sessions.get(id);
     // Another principal's session is as good as none: its existence is not told either.
     if (session === undefined || session.principal !== principalOf(auth)) return notFound(body);
-    return this.#within(session, request, body, auth);
+    return this.#within(session, asked);
   }
 
   async closeAll(): Promise<void> {
@@ -74,13 +76,14 @@ export class Sessions {
     await Promise.all([...this.#sessions.values()].map((session) => this.#close(session, "the server stops")));
   }
 
-  async #initialize(request: Request, body: unknown, auth: AuthInfo | undefined): Promise<Response> {
+  async #initialize(asked: SessionRequest): Promise<Response> {
+    const { body, auth } = asked;
     if (!this.#makeRoom()) {
       const message = `there are ${this.#sessions.size} sessions, all of them in use; try again later`;
       return refusal(503, REFUSED, message, { id: idOf(body), headers: { "retry-after": "30" } });
     }
     const session = await this.#open(principalOf(auth));
-    const response = await this.#within(session, request, body, auth);
+    const response = await this.#within(session, asked);
     // Refused, e.g. for its Accept header: there is nothing to keep.
     if (response.headers.get(SESSION_HEADER) === null) await this.#close(session, "not initialized");
     return response;
@@ -115,24 +118,19 @@ export class Sessions {
     return session;
   }
 
-  async #within(session: Session, request: Request, body: unknown, auth: AuthInfo | undefined): Promise<Response> {
+  async #within(session: Session, { request, body, auth, onEnd }: SessionRequest): Promise<Response> {
     const calls = requestsIn(body);
     const { maxCallsPerSession } = this.#options.limits;
     if (calls > 0 && session.calls + calls > maxCallsPerSession) {
       const message = `this session has ${session.calls} of ${maxCallsPerSession} requests under way; wait for some of them`;
       return refusal(429, REFUSED, message, { id: idOf(body), headers: { "retry-after": "1" } });
     }
-    const leave = enter(session, calls);
-    try {
-      const response = await session.transport.handleRequest(request, {
-        ...(body !== undefined && { parsedBody: body }),
-        ...(auth !== undefined && { authInfo: auth }),
-      });
-      return onEnd(response, leave);
-    } catch (error) {
-      leave();
-      throw error;
-    }
+    enter(session, calls);
+    onEnd(() => leave(session, calls));
+    return session.transport.handleRequest(request, {
+      ...(body !== undefined && { parsedBody: body }),
+      ...(auth !== undefined && { authInfo: auth }),
+    });
   }
 
   /** Whether there is a place; the session that rested longest gives its own up. Nothing under way is ever ended for it. */
@@ -180,8 +178,9 @@ export function isSessionRequest(request: Request, body: unknown): boolean {
   return Array.isArray(body) ? body.some((message) => isInitializeRequest(message)) : isInitializeRequest(body);
 }
 
+/** How many answers a message, or a batch of them, asks for. By its look alone: the SDK checks it in full. */
 export function requestsIn(body: unknown): number {
-  return (Array.isArray(body) ? body : [body]).filter((message) => isJSONRPCRequest(message)).length;
+  return (Array.isArray(body) ? body : [body]).filter((message) => idOf(message) !== null).length;
 }
 
 function notFound(body: unknown): Response {
@@ -195,44 +194,14 @@ function notFound(body: unknown): Response {
   );
 }
 
-/** Returns what notes, once, that the request is over. */
-function enter(session: Session, calls: number): () => void {
+function enter(session: Session, calls: number): void {
   session.open += 1;
   session.calls += calls;
   session.lastUsed = performance.now();
-  let left = false;
-  return () => {
-    if (left) return;
-    left = true;
-    session.open -= 1;
-    session.calls -= calls;
-    session.lastUsed = performance.now();
-  };
 }
 
-/** The response; `done` is called when its body was sent, or the client went away. */
-export function onEnd(response: Response, done: () => void): Response {
-  if (response.body === null) {
-    done();
-    return response;
-  }
-  const reader = response.body.getReader();
-  const body = new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      try {
-        const { done: ended, value } = await reader.read();
-        if (!ended) return controller.enqueue(value);
-        done();
-        controller.close();
-      } catch (error) {
-        done();
-        controller.error(error);
-      }
-    },
-    async cancel(reason) {
-      done();
-      await reader.cancel(reason);
-    },
-  });
-  return new Response(body, { status: response.status, headers: response.headers });
+function leave(session: Session, calls: number): void {
+  session.open -= 1;
+  session.calls -= calls;
+  session.lastUsed = performance.now();
 }

@@ -42,7 +42,9 @@ async function readBytes(request: IncomingMessage, limit: number): Promise<Buffe
     });
     request.on("end", () => resolve(Buffer.concat(chunks)));
     request.on("error", reject);
-    request.on("close", () => reject(badRequest("the body ended early")));
+    request.on("close", () => {
+      if (!request.complete) reject(badRequest("the body ended early"));
+    });
   });
 }
 

@@ -1,14 +1,10 @@
 /** @file stderr of a process as a file of bounded size, without secrets. */
 import { readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { redactor } from "../redact.js";
 
 /** Enough for the last hours of a run, little enough to send. */
 const MOST_BYTES = 1 << 20;
 const CHECK_MS = 30_000;
-
-/** The text with every secret taken out. */
-export function withoutSecrets(text: string, secrets: readonly string[]): string {
-  return secrets.reduce((left, secret) => left.replaceAll(secret, "***"), text);
-}
 
 /** Keeps the newer half of a file that became too large. Synchronous, so that no line of this process falls in between. */
 export function cutLog(file: string, most = MOST_BYTES): void {
@@ -26,8 +22,9 @@ export function cutLog(file: string, most = MOST_BYTES): void {
 /** From here on this process's stderr, which goes to `file`, holds no secret and stays small. */
 export function boundStderr(file: string, secrets: readonly string[]): void {
   const write = process.stderr.write.bind(process.stderr) as (text: string | Uint8Array, ...rest: unknown[]) => boolean;
+  const redact = redactor(secrets);
   const clean = (text: string | Uint8Array): string =>
-    withoutSecrets(typeof text === "string" ? text : Buffer.from(text).toString("utf8"), secrets);
+    redact(typeof text === "string" ? text : Buffer.from(text).toString("utf8"));
   process.stderr.write = ((text: string | Uint8Array, ...rest: unknown[]) => write(clean(text), ...rest)) as never;
   cutLog(file);
   setInterval(() => cutLog(file), CHECK_MS).unref();

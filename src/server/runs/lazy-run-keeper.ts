@@ -9,7 +9,7 @@ export function lazyRunKeeper(parts: RunKeeperParts): RunKeeper {
     return loaded;
   };
   return {
-    working: async () => (await keeper()).working(),
+    checkRoom: async () => (await keeper()).checkRoom(),
     estimate: async (...args) => (await keeper()).estimate(...args),
     estimateTraining: async (...args) => (await keeper()).estimateTraining(...args),
     start: async (...args) => (await keeper()).start(...args),

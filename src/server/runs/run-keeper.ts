@@ -47,9 +47,8 @@ const LOOK_MS = 50;
 export function createRunKeeper(parts: RunKeeperParts): RunKeeper {
   const { config } = parts;
   const one = serialQueue();
-  const working = () => workingRuns(config.home);
   return {
-    working,
+    checkRoom: () => checkRoom(config),
     estimate: async (request) => estimateRun(await checkRequest(request, parts), config),
     estimateTraining: (work) => estimateSteps(work, config),
     start: (request, signal) => one(signal, () => start(request, parts, signal)),
@@ -87,13 +86,16 @@ async function alone<T>({ config }: RunKeeperParts, signal: AbortSignal, work: (
   await mkdir(folder, { recursive: true });
   const release = await lockSoon(folder, signal);
   try {
-    const most = config.maxRuns ?? 1;
-    const found = await workingRuns(config.home);
-    if (found.length >= most) throw new Error(tooMany(found, most));
+    await checkRoom(config);
     return await work();
   } finally {
     await release();
   }
+}
+
+async function checkRoom({ home, maxRuns = 1 }: Pick<Config, "home" | "maxRuns">): Promise<void> {
+  const found = await workingRuns(home);
+  if (found.length >= maxRuns) throw new Error(tooMany(found, maxRuns));
 }
 
 const tooMany = (found: readonly string[], most: number): string =>

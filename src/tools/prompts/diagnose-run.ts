@@ -36,7 +36,7 @@ const task = (run: string): string =>
   `Diagnose the self-teaching run ${run}. What it says of itself and its curves follow as JSON.
 
 1. Status. "working": where is it, and does activity.at move? "failed" or "cancelled": what does outcome say? "interrupted": its
-   process is gone and nothing says why; start-run can go on with it. "open": a run of single tool calls.
+   process is gone and nothing says why; start-run with resume goes on with it. "open": a run of single tool calls.
 2. Failures by reason: more than a few for each pair made say that the teacher or the corpus does not fit.
 3. Loss: does it fall? Of held-out loss against training loss: a gap that widens is overfitting.
 4. rewards/margins should rise and rewards/accuracies should near 1. logps/chosen may fall as well, as long as logps/rejected falls

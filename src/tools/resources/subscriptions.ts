@@ -7,8 +7,11 @@ import { RUNS_URI } from "../views/index.js";
 const MOST_SUBSCRIPTIONS = 1000;
 const KNOWN = /^(?:preflexor:\/\/(?:runs|passages)(?:[/?]|$)|ui:\/\/preflexor\/)/;
 
-/** Handles `resources/subscribe` and `resources/unsubscribe`, and tells a connection of 2025 when runs come or go. */
-export function registerSubscriptions(server: McpServer, context: ToolContext): void {
+/**
+ * Handles `resources/subscribe` and `resources/unsubscribe`, and tells a connection of 2025 when runs come or go.
+ * `known`: of the addresses that may be subscribed to.
+ */
+export function registerSubscriptions(server: McpServer, context: ToolContext, known = KNOWN): void {
   const subscribed = new Set<string>();
   let end: (() => void) | undefined;
   const listen = (): void => {
@@ -18,7 +21,7 @@ export function registerSubscriptions(server: McpServer, context: ToolContext): 
     });
   };
   server.server.setRequestHandler("resources/subscribe", async ({ params: { uri } }) => {
-    if (!KNOWN.test(uri))
+    if (!known.test(uri))
       throw new ProtocolError(
         ProtocolErrorCode.InvalidParams,
         `${uri.slice(0, 80)} is no resource of this server: list resources and their templates for those that there are`,

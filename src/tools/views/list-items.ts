@@ -43,7 +43,7 @@ export async function listRunItems(home: string): Promise<RunList> {
       broken.push({ id, problem: (error as Error).message });
     }
   }
-  runs.sort((a, b) => b.changed.localeCompare(a.changed) || (a.id < b.id ? -1 : 1));
+  runs.sort((a, b) => b.changed.localeCompare(a.changed) || (a.id < b.id ? 1 : -1));
   return { runs, broken };
 }
 

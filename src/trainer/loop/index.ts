@@ -2,6 +2,7 @@
 
 export { checkpointSteps, type Keep, pruneCheckpoints, removeStaging } from "./checkpoints.js";
 export { type EvaluationOptions, evaluate } from "./evaluate.js";
+export { type EventFile, openEventFile } from "./event-file.js";
 export { longestRow } from "./longest-row.js";
 export { cursorAfter, optimizerSteps, type StepPlan, stepsPerEpoch, type TakenStep } from "./optimizer-steps.js";
 export { type ReferenceOptions, type ReferenceScores, referenceScores } from "./reference-cache.js";

@@ -1,4 +1,5 @@
 /** @file The async face of the engine process: a Policy whose work happens elsewhere, so that the caller stays responsive. */
+import { type Attributes, type Span, SpanKind } from "@opentelemetry/api";
 import { CallProcess, toldError } from "../runtime/index.js";
 import type { LabelledTokens, TokenizedPair } from "../text/types.js";
 import type { EngineCall, FromEngine, ToEngine } from "./engine-protocol.js";
@@ -17,6 +18,7 @@ import type {
   TokenChunk,
   TrainBatch,
 } from "./policy.js";
+import { withSpan } from "./with-span.js";
 
 interface Pending {
   readonly resolve: (value: unknown) => void;
@@ -32,13 +34,17 @@ type Listeners = Pick<Pending, "onProgress" | "onTokens">;
 export async function openPolicy(options: PolicyOptions): Promise<Policy> {
   const engine = new Engine();
   try {
-    await engine.call({ method: "open", options });
+    await inEngineSpan("open", {}, () => engine.call({ method: "open", options }));
     return new RemotePolicy(engine);
   } catch (error) {
     await engine.close();
     throw error;
   }
 }
+
+/** A call that takes a while. Steps have no span each: they are events of whoever trains. */
+const inEngineSpan = <T>(method: EngineCall["method"], counts: Attributes, work: (span: Span) => Promise<T>) =>
+  withSpan(`engine ${method}`, { kind: SpanKind.CLIENT, attributes: { "rpc.method": method, ...counts } }, work);
 
 const WORDS = {
   name: "the engine process",
@@ -161,16 +167,20 @@ class RemotePolicy implements Policy {
     pairs: readonly TokenizedPair[],
     { weights = "current", signal, onProgress }: ScoreOptions = {},
   ): Promise<PairScore[]> {
-    return this.engine.call({ method: "scorePairs", pairs, weights }, signal, { onProgress }) as Promise<PairScore[]>;
+    const call = { method: "scorePairs", pairs, weights } as const;
+    return inEngineSpan("scorePairs", { "preflexor.pairs": pairs.length, "preflexor.weights": weights }, () =>
+      this.engine.call(call, signal, { onProgress }),
+    ) as Promise<PairScore[]>;
   }
 
   scoreTexts(
     texts: readonly LabelledTokens[],
     { weights = "current", signal, onProgress }: ScoreOptions = {},
   ): Promise<Float32Array[]> {
-    return this.engine.call({ method: "scoreTexts", texts, weights }, signal, { onProgress }) as Promise<
-      Float32Array[]
-    >;
+    const call = { method: "scoreTexts", texts, weights } as const;
+    return inEngineSpan("scoreTexts", { "preflexor.texts": texts.length, "preflexor.weights": weights }, () =>
+      this.engine.call(call, signal, { onProgress }),
+    ) as Promise<Float32Array[]>;
   }
 
   async markReference(): Promise<void> {
@@ -183,27 +193,43 @@ class RemotePolicy implements Policy {
   ): Promise<Generation[]> {
     const listener = onTokens === undefined ? undefined : new TokenListener(this.engine, requests.length, onTokens);
     const call = { method: "generate", requests, options, streams: listener !== undefined } as const;
-    const answer = this.engine.call(call, signal, { onProgress, onTokens: listener?.hear }) as Promise<Generation[]>;
-    const generations = await answer.catch((error: unknown) => {
-      throw listener?.failure?.error ?? error;
+    const counts = {
+      "gen_ai.operation.name": "text_completion",
+      "gen_ai.provider.name": "preflexor",
+      "preflexor.requests": requests.length,
+    };
+    const generations = await inEngineSpan("generate", counts, async (span) => {
+      const answer = this.engine.call(call, signal, { onProgress, onTokens: listener?.hear }) as Promise<Generation[]>;
+      const made = await answer.catch((error: unknown) => {
+        throw listener?.failure?.error ?? error;
+      });
+      span.setAttribute(
+        "gen_ai.usage.output_tokens",
+        made.reduce((sum, { ids }) => sum + ids.length, 0),
+      );
+      return made;
     });
     return listener === undefined ? generations : generations.map(listener.cut);
   }
 
   saveCheckpoint(directory: string, state: Readonly<Record<string, unknown>>): Promise<string> {
-    return this.engine.call({ method: "saveCheckpoint", directory, state }) as Promise<string>;
+    return inEngineSpan("saveCheckpoint", {}, () =>
+      this.engine.call({ method: "saveCheckpoint", directory, state }),
+    ) as Promise<string>;
   }
 
   loadCheckpoint(directory: string): Promise<Readonly<Record<string, unknown>>> {
-    return this.engine.call({ method: "loadCheckpoint", directory }) as Promise<Readonly<Record<string, unknown>>>;
+    return inEngineSpan("loadCheckpoint", {}, () =>
+      this.engine.call({ method: "loadCheckpoint", directory }),
+    ) as Promise<Readonly<Record<string, unknown>>>;
   }
 
   async saveAdapter(directory: string): Promise<void> {
-    await this.engine.call({ method: "saveAdapter", directory });
+    await inEngineSpan("saveAdapter", {}, () => this.engine.call({ method: "saveAdapter", directory }));
   }
 
   async loadAdapter(directory: string): Promise<void> {
-    await this.engine.call({ method: "loadAdapter", directory });
+    await inEngineSpan("loadAdapter", {}, () => this.engine.call({ method: "loadAdapter", directory }));
   }
 
   async resetOptimizer(): Promise<void> {

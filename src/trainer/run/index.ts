@@ -36,3 +36,4 @@ export type {
 export { type RolloutGap, rolloutGap } from "./rollout-gap.js";
 export { needsReference } from "./train-feeds.js";
 export { baseModelOf, readAdapterSpec } from "./trained-files.js";
+export { spanOver, withSpan } from "./with-span.js";

@@ -63,7 +63,7 @@ export function scoreAt([a = 0, b = 0]: readonly number[], { chosen, rejected }:
 export async function filesOf(directory: string): Promise<Readonly<Record<string, string>>> {
   const entries = await readdir(directory, { withFileTypes: true, recursive: true });
   const paths = entries
-    .filter((entry) => entry.isFile() && !["timing.jsonl", "run.lock"].includes(entry.name))
+    .filter((entry) => entry.isFile() && !/^(?:timing\.jsonl|run\.lock)$|tfevents/.test(entry.name))
     .map((entry) => join(entry.parentPath, entry.name))
     .sort();
   return Object.fromEntries(

@@ -115,7 +115,7 @@ async function callOf(client: Client, name: string, args: Args): Promise<Answer>
 
 export function answerOf({ content, isError = false, structuredContent }: CallToolResult): Answer {
   const text = content.map((block) => (block.type === "text" ? block.text : "")).join("\n");
-  return { isError, text, ...(structuredContent && { structured: structuredContent as Args }) };
+  return { isError, text, ...(structuredContent !== undefined && { structured: structuredContent as Args }) };
 }
 
 /** The client's side of two streams of lines. */
