@@ -1,7 +1,12 @@
 /** @file What to say of a run in a sentence, and which call comes next. */
 import type { RunItem } from "./views/index.js";
 
-export function nextStep({ id, kind, status }: Pick<RunItem, "id" | "kind" | "status">): string {
+export function nextStep({
+  id,
+  kind,
+  status,
+  pairs,
+}: Pick<RunItem, "id" | "kind" | "status"> & Partial<Pick<RunItem, "pairs">>): string {
   const run = `run: "${id}"`;
   switch (status) {
     case "working":
@@ -14,9 +19,10 @@ export function nextStep({ id, kind, status }: Pick<RunItem, "id" | "kind" | "st
         ? `call start-run with resume: "${id}" to go on with it, or export-adapter with ${run} for what it has`
         : `call export-adapter with ${run} for what it has`;
     case "failed":
+      if (pairs === 0) return "correct what the outcome names, and call start-run with dry_run: true";
       return `correct what the outcome names and call start-run with resume: "${id}", or start-run anew; explain-metrics with ${run} reads its curves`;
     case "open":
-      return "call generate-preference-pair for more pairs, train-iteration to train on them, or explain-metrics to read the curves";
+      return `call generate-preference-pair for more pairs, train-iteration to train on them, or explain-metrics with ${run} to read the curves`;
   }
 }
 
