@@ -11,12 +11,13 @@ export type TaskTools = Readonly<Record<string, TaskSupport>>;
 
 const optional: TaskSupport = { support: "optional" };
 
-/** `start-run` is none: a run is on the disk before its answer and outlives the server itself, and begun twice it would be two. */
+/** A task of `start-run` lasts as long as its run, unless it is told to answer at once. */
 export const TASK_TOOLS: TaskTools = {
   "ingest-corpus": optional,
   "generate-preference-pair": optional,
   "train-iteration": optional,
   "recursive-reason": optional,
+  "start-run": optional,
   evaluate: optional,
   "export-adapter": optional,
 };
