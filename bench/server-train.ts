@@ -13,10 +13,11 @@ const model = await benchModel(path);
 const pairs = benchPairs(16, model.vocabulary, options.promptTokens, options.answerTokens).map(tokenized);
 const policy = await openPolicy(policyOptions(model, options));
 let steps = 0;
+let stopping = false;
 
 /** Each step is told of; the first one also that the training is on. */
-async function train(): Promise<never> {
-  for (;;) {
+async function train(): Promise<void> {
+  while (!stopping) {
     const pair = pairs.slice(steps % pairs.length, (steps % pairs.length) + 1);
     await policy.trainStep({ pairs: pair, texts: [] }, STEP);
     steps += 1;
@@ -36,5 +37,8 @@ const STEP = {
   maxTokens: 1 << 20,
 } as const;
 
-process.once("SIGTERM", () => void policy.close().finally(() => process.exit(0)));
-await train();
+process.once("SIGTERM", () => {
+  stopping = true;
+});
+await train().finally(() => policy.close());
+process.exit(0);
