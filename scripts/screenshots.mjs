@@ -45,7 +45,7 @@ const SHOTS = [
     "light",
   ],
   ["graph", at("/graph"), DESK, "light"],
-  ["graph-node", at(`/graph/${encodeURIComponent(question?.id ?? "")}`), { width: 1100, height: 760 }, "dark"],
+  ["graph-node", at(`/graph/${encodeURIComponent(question?.id ?? "")}`), { width: 1000, height: 700 }, "dark"],
   ["phone", at(""), PHONE, "light"],
   ["phone-pair", at("/pairs/3"), PHONE, "dark"],
 ];
