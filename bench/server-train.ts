@@ -1,9 +1,12 @@
 /** @file The training that is on while the MCP server is measured: one LoRA step after the other, in a process of its own as runs are. */
+import { yieldToOthers } from "../dist/server/runs/spawn-worker.js";
 import { openPolicy } from "../dist/trainer/index.js";
 import { benchModel, benchPairs, tokenized } from "./model.js";
 import { parseOptions } from "./options.js";
 import { policyOptions } from "./ours.js";
 
+// As the server starts its runs.
+yieldToOthers(process.pid);
 const [threads = "1", path] = process.argv.slice(2);
 const options = parseOptions(["--threads", threads]);
 const model = await benchModel(path);

@@ -188,6 +188,7 @@ export {
   type PairTask,
   type RejectedOptions,
 } from "./teaching/answer-pair.js";
+export { checkPlan, type PlanMeans } from "./teaching/check-plan.js";
 export type { AccuracyByType, EvaluationResult, PromptSample, TeachEvent } from "./teaching/events.js";
 export { type PushEvent, type PushRunOptions, pushRun } from "./teaching/push-run.js";
 export { type LoggedNumbers, type RunLog, readRunLog } from "./teaching/read-run.js";

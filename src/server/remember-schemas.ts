@@ -37,8 +37,26 @@ function once(convert: Convert): Convert {
   const made = new Map<string, Record<string, unknown>>();
   return (options) => {
     const key = JSON.stringify(options);
-    const schema = made.get(key) ?? convert(options);
+    const schema = made.get(key) ?? portable(convert(options));
     made.set(key, schema);
     return schema;
   };
+}
+
+const ANNOTATIONS = ["title", "description", "default", "examples"];
+
+/** A schema of `type: [T, "null"]` as two branches: some clients take only one type in a place. Equivalent, annotations stay outside. */
+function portable<T>(schema: T): T {
+  if (Array.isArray(schema)) return schema.map(portable) as T;
+  if (typeof schema !== "object" || schema === null) return schema;
+  const entries = Object.entries(schema).map(([name, value]) => [name, portable(value)] as const);
+  const { type } = schema as { readonly type?: unknown };
+  if (!Array.isArray(type) || type.length !== 2 || type[1] !== "null" || "enum" in schema || "const" in schema)
+    return Object.fromEntries(entries) as T;
+  const outside = entries.filter(([name]) => ANNOTATIONS.includes(name));
+  const inside = entries.filter(([name]) => !ANNOTATIONS.includes(name));
+  return {
+    ...Object.fromEntries(outside),
+    anyOf: [{ ...Object.fromEntries(inside), type: type[0] }, { type: "null" }],
+  } as T;
 }

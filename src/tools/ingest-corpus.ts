@@ -6,6 +6,7 @@ import { toolArguments, words, yesOrNo } from "./arguments.js";
 import { unlessConfirmed } from "./client-elicitation.js";
 import { withClient } from "./client-sampling.js";
 import { ingestCorpus, removeCorpus } from "./ingest.js";
+import { OWN_TEXT, ownTextNeedsAModel } from "./own-text.js";
 import { progressOf } from "./progress.js";
 import { absolutePath } from "./roots.js";
 import { turnOf } from "./tasks/task-call.js";
@@ -88,14 +89,6 @@ export function registerIngestCorpus(server: McpServer, context: ToolContext): v
     }),
   );
 }
-
-const OWN_TEXT =
-  "the model that learns is the package's small one, which knows only materials-world: on other text it can be looked at, " +
-  "not taught. To teach, set PREFLEXOR_MODEL to the directory or the hub id of a Hugging Face chat model (llama, " +
-  "mistral, qwen2, qwen3, smollm3 or gemma3_text) and start the server again";
-
-const ownTextNeedsAModel = ({ recipe }: ToolContext, { kind }: ActiveCorpus): boolean =>
-  kind === "folder" && recipe === "nano";
 
 /** Taking out what was ingested reads nothing, so that may lie anywhere, also where it is gone. */
 async function corpusOf(path: string, remove: boolean, { paths }: ToolContext): Promise<ActiveCorpus> {

@@ -67,7 +67,7 @@ const config = {
     "Starts a whole self-teaching run: rounds of preference pairs made against the model as it is, training on them and held-out " +
     "evaluation, in phases. It works in a process of its own for minutes to hours and goes on when this server ends; the answer " +
     "comes as soon as it is on disk. Call it with dry_run: true first: it checks every setting and estimates memory and time. " +
-    "Then follow it with get-run, end it with stop-run, and use what it made with evaluate and export-adapter. A run that was " +
+    "Then follow it with get-run, end it with stop-run, and use what it made with evaluate, recursive-reason (which takes its id) and export-adapter. A run that was " +
     "cut off goes on with resume. For single steps by hand use generate-preference-pair and train-iteration instead.",
   inputSchema: input,
   outputSchema: startRunOutput,

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { type PhasePlan, type Student, type TrainedStep, trainRound } from "../agents/index.js";
 import { type LossName, needsReference, type StepMetrics } from "../trainer/index.js";
 import { oneOf, toolArguments, wholeNumber, yesOrNo } from "./arguments.js";
+import { OWN_TEXT, ownTextNeedsAModel } from "./own-text.js";
 import { progressOf, type ReportProgress } from "./progress.js";
 import { replayOf } from "./replay.js";
 import type { RunFolder } from "./run-folder.js";
@@ -129,6 +130,13 @@ const ANY_SIZE = 1e6;
 const stepsFor = ({ recipe }: ToolContext, pairs: number, { batchPairs }: Pick<PhasePlan, "batchPairs">): number =>
   Math.max(recipeOf(recipe).leastSteps, 2 * Math.ceil(pairs / batchPairs));
 
+/** What to do where no pair can be trained on. */
+async function otherPairs(context: ToolContext): Promise<string> {
+  const corpus = await context.activeCorpus();
+  if (corpus !== undefined && ownTextNeedsAModel(context, corpus)) return OWN_TEXT;
+  return "call generate-preference-pair again, with other topics";
+}
+
 async function train(
   context: ToolContext,
   { steps: wanted, loss }: Asked,
@@ -145,7 +153,7 @@ async function train(
   const phase = phaseFor(context.recipe, loss, student.policy.info.parameters);
   const { pairs, dropped } = tokenizeStored(stored, student, phase);
   const notice = droppedNotice(dropped, stored.length, phase);
-  if (pairs.length === 0) throw new Error(`${notice}: call generate-preference-pair again, with other topics`);
+  if (pairs.length === 0) throw new Error(`${notice}: ${await otherPairs(context)}`);
   const replay = replayOf(student, await context.environment());
   const { before, optimizerReset } = await prepare(student, run, loss);
   const began = await standingAtBegin(request, beginning, async () => ({

@@ -182,7 +182,9 @@ it("a plan that is impossible leaves no run behind", async () => {
   const before = await readdir(join(home, "runs"));
   const { code, stderr } = await teach([...ofCorpus, "--roll-back", "--held-out-pairs", "0"]);
   expect(code).toBe(1);
-  expect(stderr).toMatch(/orpo\.rollBack, patience: look at the held-out loss, so heldOutPairs must be 1 or more/);
+  expect(stderr).toMatch(
+    /orpo\.rollBack \(roll_back\), patience: look at the held-out loss, so heldOutPairs \(held_out_pairs\) must be/,
+  );
   expect(stderr).not.toContain("run is kept");
   expect(await readdir(join(home, "runs"))).toEqual(before);
 }, 60_000);

@@ -1,7 +1,8 @@
 /** @file The files of a corpus: one file, all readable ones of a folder, or those that a glob names; in a fixed order. */
 
 import { readdir, stat } from "node:fs/promises";
-import { basename, extname, join, relative, resolve, sep } from "node:path";
+import { basename, dirname, extname, join, relative, resolve, sep } from "node:path";
+import { nearest } from "../../trainer/text/nearest.js";
 
 /** Kinds that can be read, by extension. */
 export const EXTENSIONS = [".md", ".markdown", ".txt", ".html", ".htm", ".pdf", ".jsonl"] as const;
@@ -22,7 +23,9 @@ export async function findFiles(path: string, limit: number, signal?: AbortSigna
   const info = await stat(root).catch((cause: NodeJS.ErrnoException) => cause);
   if (info instanceof Error) {
     if (hasGlobCharacters(root)) return sized(await matchingFiles(root, limit, signal));
-    throw new Error(`nothing to read at ${root}: give an existing file or folder, or a glob (${WANTED})`, {
+    const guess = await neighbourOf(root);
+    const meant = guess === undefined ? "" : `; did you mean ${guess}?`;
+    throw new Error(`nothing to read at ${root}: give an existing file or folder, or a glob (${WANTED})${meant}`, {
       cause: info,
     });
   }
@@ -34,6 +37,16 @@ export async function findFiles(path: string, limit: number, signal?: AbortSigna
   }
   if (isWanted(root)) return sized([{ path: root, source: basename(root) }]);
   throw new Error(`${root} is not a kind of file that can be read: expected ${WANTED}. Convert it to text first.`);
+}
+
+/** What lies in the same folder under nearly the same name. */
+async function neighbourOf(path: string): Promise<string | undefined> {
+  const names = await readdir(dirname(path)).catch(() => []);
+  const guess = nearest(
+    basename(path),
+    names.filter((name) => !name.startsWith(".")),
+  );
+  return guess === undefined ? undefined : join(dirname(path), guess);
 }
 
 async function walk(folder: string, files: string[], limit: number, signal?: AbortSignal): Promise<void> {

@@ -1,5 +1,4 @@
 /** @file What makes a self-teaching plan impossible, all of it at once. */
-import type { TeachContext } from "./run.js";
 import { type PhasePlan, REJECTED_RULES, type TeachPlan } from "./teach-plan.js";
 
 const WHOLE_FROM_1 = [
@@ -14,7 +13,14 @@ const WHOLE_FROM_1 = [
   "batchPairs",
 ] as const;
 
-export function checkPlan(context: Omit<TeachContext, "policy" | "tokenizer" | "template">, plan: TeachPlan): void {
+/** What a run has for its plan; here it only matters whether it is there. */
+export interface PlanMeans {
+  readonly environment?: unknown;
+  readonly judge?: unknown;
+  readonly replay?: unknown;
+}
+
+export function checkPlan(context: PlanMeans, plan: TeachPlan): void {
   const problems = [
     ...(plan.phases.length === 0 ? ["phases: expected at least one, found none"] : []),
     ...duplicateNames(plan.phases),
@@ -31,7 +37,7 @@ export function duplicateNames(phases: readonly { readonly name: string }[]): st
 }
 
 function phaseProblems(
-  { environment, judge, replay }: Omit<TeachContext, "policy" | "tokenizer" | "template">,
+  { environment, judge, replay }: PlanMeans,
   { heldOutPairs }: TeachPlan,
   phase: PhasePlan,
 ): string[] {
@@ -68,12 +74,14 @@ function phaseProblems(
       : []),
     ...(phase.replayShare > 0 && replay === undefined ? ["replayShare: needs a supplier of texts (replay)"] : []),
     ...((phase.rollBack || phase.patience > 0) && heldOutPairs < 1
-      ? ["rollBack, patience: look at the held-out loss, so heldOutPairs must be 1 or more"]
+      ? [
+          "rollBack (roll_back), patience: look at the held-out loss, so heldOutPairs (held_out_pairs) must be 1 or more",
+        ]
       : []),
   ];
 }
 
-function evaluationProblems({ environment }: Pick<TeachContext, "environment">, plan: TeachPlan): string[] {
+function evaluationProblems({ environment }: PlanMeans, plan: TeachPlan): string[] {
   const { evaluationQuestions: questions } = plan;
   return [
     ...(questions.length > 0 && environment === undefined

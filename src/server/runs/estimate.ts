@@ -2,6 +2,7 @@
 import { cpus } from "node:os";
 import { NANO_PLAN } from "../../agents/base-model.js";
 import {
+  checkPlan,
   type PhasePlan,
   type PlanFacts,
   pairsOf,
@@ -27,11 +28,14 @@ import { recipeNameOf } from "../models.js";
 import type { CheckedRequest } from "./check-request.js";
 import { type MeasuredRates, measuredRates } from "./measured-rates.js";
 
+/** Throws where the plan is impossible, as the run would. */
 export async function estimateRun(request: CheckedRequest, config: Config): Promise<Estimate> {
   const { modelPath, teachConfig } = request;
   const parameters = modelPath === undefined ? undefined : await parametersOf(modelPath);
   const plan = teachPlan(teachConfig, { parameters: parameters ?? ANY_SIZE } satisfies PlanFacts);
   const isWorld = request.documents === undefined;
+  // A run has a judge where nothing checks its answers, and texts to replay where it asks for them.
+  checkPlan({ judge: true, replay: true, ...(isWorld && { environment: true }) }, plan);
   const work = workOf(plan, isWorld ? await worldQuestions(teachConfig.run.evaluation_questions) : 0);
   const memory = await memoryOf(modelPath, plan.phases, teachConfig.trainable, teachConfig.run.gradient_checkpointing);
   const rates = await measuredRates(config.home, request.config.model);

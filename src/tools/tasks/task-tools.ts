@@ -1,4 +1,4 @@
-/** @file Which tools can be tasks: those that take longer than a client waits for an answer. */
+/** @file Which tools can be tasks: those that take longer than a client waits for an answer, and whose work can be gone on with. */
 
 export interface TaskSupport {
   /** As 2025-11-25 has it: whether a client may, or must, call the tool as a task. */
@@ -11,6 +11,7 @@ export type TaskTools = Readonly<Record<string, TaskSupport>>;
 
 const optional: TaskSupport = { support: "optional" };
 
+/** `start-run` is none: a run is on the disk before its answer and outlives the server itself, and begun twice it would be two. */
 export const TASK_TOOLS: TaskTools = {
   "ingest-corpus": optional,
   "generate-preference-pair": optional,
@@ -18,5 +19,4 @@ export const TASK_TOOLS: TaskTools = {
   "recursive-reason": optional,
   evaluate: optional,
   "export-adapter": optional,
-  "start-run": optional,
 };

@@ -19,9 +19,9 @@ export function argumentsFor({ inputSchema }: ToolListing, { facts, learned, hin
   const { properties = {}, required = [] } = inputSchema;
   const filled: Record<string, unknown> = {};
   for (const [key, schema] of Object.entries(properties)) {
-    const value = hints[key] ?? factFor(key, schema, facts) ?? learnedFor(key, schema, learned);
+    const value = hints[key] ?? factFor(key, schema, facts);
     if (value !== undefined) filled[key] = value;
-    else if (required.includes(key)) filled[key] = guess(schema, wish);
+    else if (required.includes(key)) filled[key] = learnedFor(key, schema, learned) ?? guess(schema, wish);
   }
   return filled;
 }
@@ -30,12 +30,12 @@ export function argumentsFor({ inputSchema }: ToolListing, { facts, learned, hin
 function factFor(key: string, { description = "" }: PropertySchema, facts: Args): unknown {
   if (facts[key] !== undefined) return facts[key];
   const first = (description.toLowerCase().match(/[a-z]+/g) ?? []).slice(0, FIRST_WORDS);
-  return Object.entries(facts).find(([word]) => first.includes(word))?.[1];
+  return Object.entries(facts).find(([word, value]) => typeof value === "string" && first.includes(word))?.[1];
 }
 
-/** Ids and paths keep their names from call to call; numbers of a result mean something else in the next call. */
-function learnedFor(key: string, { type, enum: choices }: PropertySchema, learned: Args): unknown {
-  return type === "string" && choices === undefined ? learned[key] : undefined;
+/** An id keeps its name from call to call. */
+function learnedFor(key: string, { type }: PropertySchema, learned: Args): unknown {
+  return typeof learned[key] === type ? learned[key] : undefined;
 }
 
 function guess({ type, enum: choices, minimum = 1 }: PropertySchema, wish: string): unknown {
@@ -52,9 +52,24 @@ export function correctedBy(tool: ToolListing, args: Args, text: string): Args |
     fixed[renamed[2]] = fixed[renamed[1]];
     delete fixed[renamed[1]];
   }
-  // A path in place of the one that was given.
-  const meant = /did you mean ("?)(\/[^"?\n]+)\1\?/.exec(text)?.[2];
+  if (/\bleave (?:it|them) out\b/.test(text)) {
+    const named = (name: string): boolean => new RegExp(`\\b${name}\\b`).test(text);
+    for (const [key, value] of Object.entries(fixed)) {
+      const inner = typeof value === "object" && value !== null && !Array.isArray(value) ? Object.keys(value) : [key];
+      if (inner.some(named) && !isTheRest(text, key)) delete fixed[key];
+    }
+  }
+  // Another value in place of the one that was given.
+  const meant = /did you mean "?([/\w][^"?\n]*)"?\?/.exec(text)?.[1];
   const wrong = Object.entries(args).find(([, value]) => typeof value === "string" && text.includes(value));
-  if (meant !== undefined && wrong !== undefined) fixed[wrong[0]] = meant;
+  if (meant !== undefined && wrong !== undefined && renamed === null) fixed[wrong[0]] = meant;
+  for (const [, key = "", least] of text.matchAll(/\b(\w+)\)? must be (\d+) or more/g)) {
+    const { settings } = fixed;
+    if (key in fixed) fixed[key] = Number(least);
+    else if (typeof settings === "object") fixed["settings"] = { ...settings, [key]: Number(least) };
+  }
   return JSON.stringify(fixed) === JSON.stringify(args) ? undefined : fixed;
 }
+
+/** "resume takes no other settings": it is the one that stays. */
+const isTheRest = (text: string, key: string): boolean => new RegExp(`\\b${key} takes\\b`).test(text);

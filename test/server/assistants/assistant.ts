@@ -24,6 +24,8 @@ export interface Goal {
   readonly facts?: Args;
   /** The tool that the assistant takes for the first wish, rightly or not. */
   readonly beginsWith?: string;
+  /** Does not wait for work that goes on. */
+  readonly leaves?: boolean;
   /** What the user says where a text tells the assistant to ask them; default: yes. */
   readonly consents?: boolean;
 }
@@ -45,10 +47,16 @@ interface Intent {
   readonly tool: string;
   /** What texts said about this call. */
   readonly hints: Args;
+  /** The arguments as an error corrected them; nothing is filled in. */
+  readonly exactly?: Args;
 }
 
 /** An assistant that is not done after so many calls gives up. */
 const PATIENCE = 80;
+/** A call that failed so often with the same arguments will fail again. */
+const MOST_FAILURES = 3;
+/** In the message of an assistant that is stuck. */
+const SHOWN_STEPS = 8;
 /** Between two looks at work that goes on. */
 const LOOK_AGAIN_MS = 100;
 
@@ -70,33 +78,32 @@ class Assistant {
     const results: Answer[] = [];
     for (const [i, wish] of this.goal.wishes.entries()) {
       const first = i === 0 ? this.goal.beginsWith : undefined;
-      results.push(await this.#fulfil(wish, first ?? toolForWish(this.desk, wish)));
+      const tool = first ?? toolForWish(this.desk, wish);
+      // The last answer may have said how to make this call.
+      const said = results.length === 0 ? [] : readAdvice(results.at(-1) as Answer, []).texts;
+      results.push(await this.#fulfil(wish, { tool, hints: { ...this.#trial(tool), ...this.#named(tool, said) } }));
     }
     return { steps: this.#steps, results };
   }
 
-  async #fulfil(wish: string, tool: string): Promise<Answer> {
-    const agenda: Intent[] = [{ tool, hints: this.#trial(tool) }];
+  async #fulfil(wish: string, first: Intent): Promise<Answer> {
+    const agenda: Intent[] = [first];
     for (;;) {
       const intent = agenda.at(-1) as Intent;
       const step = await this.#call(intent, wish);
       const advice = readAdvice(step.answer, this.desk.tools);
       if (step.answer.isError || advice.wentWrong) this.#recover(agenda, intent, step, advice);
-      else if (intent.hints["dry_run"] === true) agenda[agenda.length - 1] = this.#inEarnest(intent, advice);
-      else if (advice.goesOn) await this.#follow(agenda, intent, advice);
+      else if (step.args["dry_run"] === true) agenda[agenda.length - 1] = this.#inEarnest(intent, advice);
+      else if (advice.goesOn && this.goal.leaves !== true) await this.#follow(agenda, intent, advice);
       else if (agenda.length === 1) return step.answer;
-      else agenda.pop();
+      else this.#goBack(agenda, advice);
     }
   }
 
-  async #call({ tool, hints }: Intent, wish: string): Promise<Step> {
+  async #call({ tool, hints, exactly }: Intent, wish: string): Promise<Step> {
     if (this.#steps.length >= PATIENCE) throw this.#stuck(`not done after ${PATIENCE} calls`);
-    const args = argumentsFor(this.#listing(tool), {
-      facts: this.goal.facts ?? {},
-      learned: this.#learned,
-      hints,
-      wish,
-    });
+    const { facts = {} } = this.goal;
+    const args = exactly ?? argumentsFor(this.#listing(tool), { facts, learned: this.#learned, hints, wish });
     const step = { tool, args, answer: await this.desk.call(tool, args) };
     this.#steps.push(step);
     if (!step.answer.isError) this.#learned = { ...this.#learned, ...readAdvice(step.answer, []).facts };
@@ -108,15 +115,30 @@ class Assistant {
     const { text } = answer;
     if (/\bask the user\b/i.test(text) && this.goal.consents === false)
       throw this.#stuck(`the user says no to "${text}"`);
+    const failures = this.#steps.filter((step) => step.answer.isError && isSameCall(step, intent.tool, args)).length;
+    if (failures >= MOST_FAILURES) throw this.#stuck(`${intent.tool} says "${text}"`);
+    if (/\bthe user (?:said no|put the question away)\b/.test(text)) throw this.#stuck(text);
     const fixed = correctedBy(this.#listing(intent.tool), args, text);
     if (fixed !== undefined && !this.#wasCalled(intent.tool, fixed)) {
-      agenda[agenda.length - 1] = { tool: intent.tool, hints: fixed };
+      agenda[agenda.length - 1] = { tool: intent.tool, hints: intent.hints, exactly: fixed };
       return;
     }
     const other = tools.find((name) => name !== intent.tool && !agenda.some(({ tool }) => tool === name));
     if (other !== undefined)
       agenda.push({ tool: other, hints: { ...this.#trial(other), ...this.#named(other, texts) } });
     else throw this.#stuck(`${intent.tool} says "${text}"`);
+  }
+
+  /** To the call that waited, with what was just said about it. */
+  #goBack(agenda: Intent[], { texts }: Advice): void {
+    agenda.pop();
+    const { tool, hints, exactly } = agenda.at(-1) as Intent;
+    const said = this.#named(tool, texts);
+    agenda[agenda.length - 1] = {
+      tool,
+      hints: { ...hints, ...said },
+      ...(exactly && { exactly: { ...exactly, ...said } }),
+    };
   }
 
   /** Looks again at work that goes on, with the tool that the text names. */
@@ -133,9 +155,9 @@ class Assistant {
     ]);
   }
 
-  #inEarnest({ tool, hints }: Intent, { texts }: Advice): Intent {
-    const { dry_run: _, ...others } = hints;
-    return { tool, hints: { ...others, ...this.#named(tool, texts), dry_run: false } };
+  #inEarnest({ tool, hints, exactly }: Intent, { texts }: Advice): Intent {
+    const earnest = { ...this.#named(tool, texts), dry_run: false };
+    return { tool, hints: { ...hints, ...earnest }, ...(exactly && { exactly: { ...exactly, ...earnest } }) };
   }
 
   #named(tool: string, texts: readonly string[]): Args {
@@ -143,7 +165,7 @@ class Assistant {
   }
 
   #wasCalled(tool: string, args: Args): boolean {
-    return this.#steps.some((step) => step.tool === tool && JSON.stringify(step.args) === JSON.stringify(args));
+    return this.#steps.some((step) => isSameCall(step, tool, args));
   }
 
   #listing(tool: string): ToolListing {
@@ -153,9 +175,12 @@ class Assistant {
   }
 
   #stuck(why: string): Error {
-    const steps = this.#steps.map(
-      ({ tool, args, answer }) => `${tool} ${JSON.stringify(args)}\n  -> ${answer.text.slice(0, 300)}`,
-    );
+    const steps = this.#steps
+      .slice(-SHOWN_STEPS)
+      .map(({ tool, args, answer }) => `${tool} ${JSON.stringify(args)}\n  -> ${answer.text.slice(0, 300)}`);
     return new Error(`the assistant is stuck: ${why}\n${steps.join("\n")}`);
   }
 }
+
+const isSameCall = (step: Step, tool: string, args: Args): boolean =>
+  step.tool === tool && JSON.stringify(step.args) === JSON.stringify(args);

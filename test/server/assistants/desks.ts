@@ -23,7 +23,7 @@ export interface People {
   /** Answers a form. */
   readonly user?: (message: string) => "accept" | "decline" | "cancel";
   /** Answers as the client's model. */
-  readonly model?: (prompt: string) => string;
+  readonly model?: (system: string, prompt: string) => string;
 }
 
 export interface OpenDesk extends Desk {
@@ -99,7 +99,11 @@ function answerFor(client: Client, { user, model }: People, record: { asked: str
     client.setRequestHandler("sampling/createMessage", async ({ params }) => {
       const prompt = JSON.stringify(params.messages);
       record.prompts.push(prompt);
-      return { model: "scripted", role: "assistant", content: { type: "text", text: model(prompt) } };
+      return {
+        model: "scripted",
+        role: "assistant",
+        content: { type: "text", text: model(params.systemPrompt ?? "", prompt) },
+      };
     });
   }
 }
