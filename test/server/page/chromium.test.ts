@@ -14,7 +14,14 @@ import { pairLines, stepLines, TEXT, writeRun } from "./support/written-run.js";
 const HOSTILE = `</script><script>alert(1)</script><img src=x onerror=alert(2)><!-- "'&`;
 
 const newHome = (): Promise<string> => mkdtemp(join(tmpdir(), "preflexor-page-"));
-const VIEWS = ["", "/pairs/2", "/reasoning", "/graph", "/settings"];
+/** The views of a run, each with what is there once its data are. */
+const VIEWS: readonly (readonly [path: string, shown: string])[] = [
+  ["", ".plot canvas"],
+  ["/pairs/2", "article.pair"],
+  ["/reasoning", ".round"],
+  ["/graph", ".graph-canvas canvas"],
+  ["/settings", ".pairs-table"],
+];
 
 describe.skipIf(CHROMIUM === undefined)(`the page in Chromium${WHY_NOT}`, () => {
   let browser: Browser;
@@ -179,10 +186,9 @@ describe.skipIf(CHROMIUM === undefined)(`the page in Chromium${WHY_NOT}`, () => 
     const { page, overflow } = await show("/", { viewport: { width: 360, height: 740 }, hasTouch: true });
     await page.getByRole("link", { name: run.id }).waitFor();
     expect(await overflow()).toBe(0);
-    for (const view of VIEWS) {
+    for (const [view, shown] of VIEWS) {
       await page.goto(`${server.url}/#${at(view)}`);
-      await page.locator(".tabs").waitFor();
-      await page.waitForTimeout(50);
+      await page.locator(shown).first().waitFor();
       expect(await overflow(), view).toBe(0);
     }
   });
@@ -191,12 +197,10 @@ describe.skipIf(CHROMIUM === undefined)(`the page in Chromium${WHY_NOT}`, () => 
     const { page, violations, complaints } = await show("/");
     await page.getByRole("link", { name: run.id }).waitFor();
     const faults: string[] = [];
-    for (const view of ["/", ...VIEWS.map(at)]) {
+    const views = VIEWS.map(([view, shown]) => [at(view), shown] as const);
+    for (const [view, shown] of [["/", ".run-list"] as const, ...views]) {
       await page.goto(`${server.url}/#${view}`);
-      await page
-        .locator(view === "/" ? ".run-list" : ".tabs + *")
-        .first()
-        .waitFor();
+      await page.locator(shown).first().waitFor();
       if (view.endsWith("/graph")) await page.getByRole("button", { name: "List" }).click();
       for (const colorScheme of ["light", "dark"] as const) {
         await page.emulateMedia({ colorScheme });
@@ -225,8 +229,9 @@ describe.skipIf(CHROMIUM === undefined)(`the page in Chromium${WHY_NOT}`, () => 
   it("keeps hostile text text, and asks no other host for anything", async () => {
     const { id } = await writeRun(home, { text: HOSTILE, at: "2026-03-03T10:00:00Z" });
     const { page, complaints, requests } = await show(`/runs/${id}`);
-    for (const view of VIEWS) {
+    for (const [view, shown] of VIEWS) {
       await page.goto(`${server.url}/#/runs/${id}${view}`);
+      await page.locator(shown).first().waitFor();
       await page.getByText("onerror=alert(2)").first().waitFor();
       expect(await page.locator("img[src=x]").count()).toBe(0);
     }
