@@ -43,13 +43,21 @@ function once(convert: Convert): Convert {
   };
 }
 
+const isEmpty = (value: unknown): boolean =>
+  typeof value === "object" && value !== null && Object.keys(value).length === 0;
+
 const ANNOTATIONS = ["title", "description", "default", "examples"];
 
-/** A schema of `type: [T, "null"]` as two branches: some clients take only one type in a place. Equivalent, annotations stay outside. */
+/**
+ * An equivalent schema that more clients take: `type: [T, "null"]` as two branches, since some allow one type in a place
+ * (annotations stay outside), and free-form values as `true`, since an empty schema looks like a forgotten one.
+ */
 function portable<T>(schema: T): T {
   if (Array.isArray(schema)) return schema.map(portable) as T;
   if (typeof schema !== "object" || schema === null) return schema;
-  const entries = Object.entries(schema).map(([name, value]) => [name, portable(value)] as const);
+  const entries = Object.entries(schema).map(
+    ([name, value]) => [name, name === "additionalProperties" && isEmpty(value) ? true : portable(value)] as const,
+  );
   const { type } = schema as { readonly type?: unknown };
   if (!Array.isArray(type) || type.length !== 2 || type[1] !== "null" || "enum" in schema || "const" in schema)
     return Object.fromEntries(entries) as T;
