@@ -23,6 +23,8 @@ const USAGE = "npm run bench -- server [--json] [--clients N] [--seconds N] [--t
 const MAIN = fileURLToPath(new URL("../dist/server/main.js", import.meta.url));
 const beside = (name: string): string => fileURLToPath(new URL(`./${name}.js`, import.meta.url));
 const SHOWN_ERRORS = 5;
+/** The training ends its step first. */
+const STOP_MS = 60_000;
 /** A model of 135 million weights is opened and takes its first step. */
 const TRAINING_START_MS = 300_000;
 
@@ -91,7 +93,7 @@ async function stop(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const exit = once(child, "exit");
   child.kill("SIGTERM");
-  const timer = setTimeout(() => child.kill("SIGKILL"), 10_000);
+  const timer = setTimeout(() => child.kill("SIGKILL"), STOP_MS);
   await exit;
   clearTimeout(timer);
 }

@@ -8,7 +8,10 @@ const ASK_MS = 5000;
 
 /** @param only the run that the host's tool call was about, where it was about one */
 export function appSource(app: App, only: string | undefined): DataSource {
+  const canRead = (): boolean => app.getHostCapabilities()?.serverResources !== undefined;
   const read = async <T>(uri: string): Promise<T> => {
+    if (!canRead())
+      throw new DataError("other", "This client passes on no resources of the server, which these data are.");
     const { contents } = await app.readServerResource({ uri }).catch((error: unknown) => {
       throw troubleOf(error);
     });
@@ -20,7 +23,7 @@ export function appSource(app: App, only: string | undefined): DataSource {
   return {
     ...(only !== undefined && { only }),
     runs: () => read("preflexor://runs"),
-    run: (id) => (app.getHostCapabilities()?.serverResources === undefined ? callGetRun(app, id) : read(run(id))),
+    run: (id) => (canRead() ? read(run(id)) : callGetRun(app, id)),
     metrics: (id) => read(`${run(id)}/metrics`),
     pairs: (id, after, limit) => read<PairsPage>(`${run(id)}/pairs?after=${after}&limit=${limit}`),
     graph: (id) => read(`${run(id)}/graph`),

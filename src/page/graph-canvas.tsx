@@ -90,14 +90,21 @@ function show(core: cytoscape.Core, selected: string | undefined): void {
   else core.animate({ fit }, { duration: 250 });
 }
 
+/** More names than this are not read in a drawing. */
+const MOST_NAMED = 9;
+
 /** The node and what it touches stand out. */
 function mark(core: cytoscape.Core, selected: string | undefined): void {
   core.batch(() => {
-    core.elements().removeClass("near far").unselect();
+    core.elements().removeClass("near far named").unselect();
     const node = selected === undefined ? core.collection() : core.getElementById(selected);
     if (node.empty()) return;
     const near = node.closedNeighborhood();
     near.addClass("near");
+    // Names of many look-alikes would cover each other: those are read beside the drawing, or under the pointer.
+    const named =
+      near.nodes().length <= MOST_NAMED ? near : node.connectedEdges('[kind != "similar-to"]').connectedNodes();
+    named.union(node).nodes().slice(0, MOST_NAMED).addClass("named");
     core.elements().difference(near).addClass("far");
     node.select();
   });

@@ -59,7 +59,7 @@ export function graphStyle(): StylesheetJson {
     { selector: ".near", style: { opacity: 1 } },
     { selector: "edge.near", style: { "line-color": accent, width: 2 } },
     {
-      selector: "node.near, node.hover, node:selected",
+      selector: "node.named, node.hover, node:selected",
       style: {
         label: "data(label)",
         color: text,

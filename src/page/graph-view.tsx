@@ -51,6 +51,7 @@ function Drawn({ run, graph, at }: { readonly run: string; readonly graph: Graph
           {graph.nodes.length < graph.totalNodes && ", those asked most"}, {counted(graph.edges.length, "edge")}
         </span>
       </div>
+      <Legend graph={graph} />
       <div class="graph" data-shown={shownAs}>
         {shownAs === "drawing" ? (
           <GraphCanvas graph={graph} selected={node?.id} onSelect={select} />
@@ -65,7 +66,6 @@ function Drawn({ run, graph, at }: { readonly run: string; readonly graph: Graph
           )}
         </div>
       </div>
-      <Legend graph={graph} />
     </>
   );
 }

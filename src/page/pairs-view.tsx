@@ -12,6 +12,9 @@ import { useSource } from "./use-data.js";
 import { useKeys } from "./use-keys.js";
 import { usePairs } from "./use-pairs.js";
 
+/** Pages that are read: the one that is shown, and the next. */
+const AHEAD = 2;
+
 /** Rows of the page that the pair at `place` is on. */
 const pageAt = (place: number): number => Math.floor(Math.max(0, place) / PAGE);
 
@@ -24,7 +27,7 @@ export function PairsView({ run, at }: { readonly run: RunDetail; readonly at: s
   const filtering = isFiltering(filter);
   const { pairs, total, error, complete, retry } = usePairs(
     run.id,
-    filtering ? Number.POSITIVE_INFINITY : (Math.max(page, pageAt(asked ?? 0)) + 1) * PAGE,
+    filtering ? Number.POSITIVE_INFINITY : (Math.max(page, pageAt(asked ?? 0)) + AHEAD) * PAGE,
   );
 
   const shown = filterPairs(pairs, filter);
@@ -32,7 +35,8 @@ export function PairsView({ run, at }: { readonly run: RunDetail; readonly at: s
   const place = shown.findIndex(({ index }) => index === asked);
   const selected: Pair | undefined =
     shown[place] ?? (asked === undefined || filtering ? shown[page * PAGE] : undefined);
-  const now = selected === undefined ? -1 : shown.indexOf(selected);
+  // A pair that is still on its way has its place already.
+  const now = selected !== undefined ? shown.indexOf(selected) : asked !== undefined && asked < known ? asked : -1;
   const show = (next: number): void => {
     const clamped = Math.max(0, Math.min(next, known - 1));
     setPage(pageAt(clamped));

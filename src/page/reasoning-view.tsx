@@ -44,10 +44,10 @@ export function ReasoningView({ run, at }: { readonly run: RunDetail; readonly a
           );
         }
         return (
-          <>
+          <div class={views.length > 1 ? "reasoning-browser" : undefined}>
             <List run={run.id} views={views} at={place} />
             <ReasoningRounds key={`${view.at} ${view.question}`} view={view} />
-          </>
+          </div>
         );
       }}
     </WithData>

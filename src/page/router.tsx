@@ -43,8 +43,9 @@ export function Router({ inAddress, children }: Props) {
     (): Route => ({
       parts: partsOf(path),
       go: (to) => {
+        // At once, and not with the event of the address: the next key may come before it.
+        setPath(to);
         if (inAddress) location.hash = to;
-        else setPath(to);
       },
     }),
     [path, inAddress],

@@ -24,7 +24,8 @@ function Table({ title, rows }: { readonly title: string; readonly rows: Rows })
   );
 }
 
-const settingText = (value: unknown): string => (typeof value === "string" ? value : (JSON.stringify(value) ?? "–"));
+const settingText = (value: unknown): string =>
+  typeof value === "string" ? value : value === null ? "none" : (JSON.stringify(value) ?? "–");
 
 export function SettingsView({ run }: { readonly run: RunDetail }) {
   const { reportUrl } = useSource();

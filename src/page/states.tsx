@@ -59,7 +59,7 @@ export function Failed({
   return (
     <div class="state" role="alert">
       <h2>{title}</h2>
-      <p class="problem">{error.message}</p>
+      {error.trouble !== "gone" && <p class="problem">{error.message}</p>}
       {error.trouble === "token" && <SignIn />}
       {error.trouble === "gone" && <p>It may have been removed while this page was open.</p>}
       <p class="actions">

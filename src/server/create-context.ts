@@ -21,6 +21,7 @@ import { type Lazy, lazy } from "./lazy.js";
 import { judgeOf, openStudent, recipeNameOf } from "./models.js";
 import { appPage, reportHtml } from "./page/index.js";
 import { pathGuardOf, type RootOptions } from "./roots.js";
+import { runStudents } from "./run-student.js";
 import { lazyRunKeeper } from "./runs/lazy-run-keeper.js";
 import { teachingModels } from "./teaching-models.js";
 
@@ -65,6 +66,7 @@ export function createContext(
     await student.closeWith(({ policy }) => policy.close());
     return student();
   };
+  const ofRuns = runStudents(config);
   const { signal } = controller;
   const models = teachingModels(config, { world, student: livingStudent, signal, onNotice: notices.add });
   const activeCorpus = () => readActiveCorpus(home);
@@ -97,6 +99,7 @@ export function createContext(
       return judgeOf(corpus, await store(), await models.open("critic", corpus, client));
     },
     student: livingStudent,
+    runStudent: ofRuns.open,
     recipe: recipeNameOf(config.model),
     run,
     paths,
@@ -115,6 +118,7 @@ export function createContext(
       ]);
       await Promise.allSettled([
         student.closeWith(({ policy }) => policy.close()),
+        ofRuns.close(),
         stores.close(),
         models.close(),
         held.closeWith((release) => release()),

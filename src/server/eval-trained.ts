@@ -15,7 +15,10 @@ export interface Trained {
   readonly model: string;
 }
 
-export async function trainedOf({ model, adapter, checkpoint, run }: EvalOptions, config: Config): Promise<Trained> {
+export async function trainedOf(
+  { model, adapter, checkpoint, run }: Pick<EvalOptions, "model" | "adapter" | "checkpoint" | "run">,
+  config: Config,
+): Promise<Trained> {
   const from = adapter ?? checkpoint ?? (run === undefined ? undefined : await trainedInRun(run));
   if (from === undefined) return { model: model ?? config.model };
   const kind = await trainedKind(from);

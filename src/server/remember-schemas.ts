@@ -37,8 +37,34 @@ function once(convert: Convert): Convert {
   const made = new Map<string, Record<string, unknown>>();
   return (options) => {
     const key = JSON.stringify(options);
-    const schema = made.get(key) ?? convert(options);
+    const schema = made.get(key) ?? portable(convert(options));
     made.set(key, schema);
     return schema;
   };
+}
+
+const isEmpty = (value: unknown): boolean =>
+  typeof value === "object" && value !== null && Object.keys(value).length === 0;
+
+const ANNOTATIONS = ["title", "description", "default", "examples"];
+
+/**
+ * An equivalent schema that more clients take: `type: [T, "null"]` as two branches, since some allow one type in a place
+ * (annotations stay outside), and free-form values as `true`, since an empty schema looks like a forgotten one.
+ */
+function portable<T>(schema: T): T {
+  if (Array.isArray(schema)) return schema.map(portable) as T;
+  if (typeof schema !== "object" || schema === null) return schema;
+  const entries = Object.entries(schema).map(
+    ([name, value]) => [name, name === "additionalProperties" && isEmpty(value) ? true : portable(value)] as const,
+  );
+  const { type } = schema as { readonly type?: unknown };
+  if (!Array.isArray(type) || type.length !== 2 || type[1] !== "null" || "enum" in schema || "const" in schema)
+    return Object.fromEntries(entries) as T;
+  const outside = entries.filter(([name]) => ANNOTATIONS.includes(name));
+  const inside = entries.filter(([name]) => !ANNOTATIONS.includes(name));
+  return {
+    ...Object.fromEntries(outside),
+    anyOf: [{ ...Object.fromEntries(inside), type: type[0] }, { type: "null" }],
+  } as T;
 }

@@ -1,4 +1,4 @@
-/** @file `preflexor runs` on the command line: list, show, remove. */
+/** @file `preflexor runs` on the command line: list, show, report, remove. */
 import { resolve } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import type { RunsRequest } from "./runs-run.js";
@@ -7,6 +7,7 @@ const EXAMPLES = `
 Examples:
   $ preflexor runs list
   $ preflexor runs show teach-2026-03-01T10-20-30
+  $ preflexor runs report teach-2026-03-01T10-20-30 --out run.html
   $ preflexor runs remove teach-2026-03-01T10-20-30 ./elsewhere/runs/demo-2026-02-01T08-00-00
   $ preflexor runs remove --keep 5 --yes          all but the five that were written last
   $ preflexor runs remove --older-than 30         those that nothing was written to for 30 days
@@ -20,6 +21,7 @@ interface Flags {
   readonly olderThan?: number;
   readonly keep?: number;
   readonly yes?: boolean;
+  readonly out?: string;
 }
 
 export function runsCommand(run: (request: RunsRequest) => Promise<void>): Command {
@@ -36,6 +38,13 @@ export function runsCommand(run: (request: RunsRequest) => Promise<void>): Comma
     .description("one run: what it was asked for, how far it came, what it holds")
     .argument("<run>", "the name of its folder, or a path")
     .action(async (name: string, flags: Flags) => run({ action: "show", run: name, ...shared(flags) }));
+  const report = new Command("report")
+    .description("one run as one HTML page that needs no server: curves, pairs, recursion, question graph")
+    .argument("<run>", "the name of its folder, or a path")
+    .option("--out <file>", "where it is written (default: report.html in the run's folder)", (path) => resolve(path))
+    .action(async (name: string, flags: Flags) =>
+      run({ action: "report", run: name, ...(flags.out !== undefined && { out: flags.out }), ...shared(flags) }),
+    );
   const remove = new Command("remove")
     .description("whole runs, with everything that is in their folders")
     .argument("[runs...]", "names of their folders, or paths")
@@ -53,7 +62,7 @@ export function runsCommand(run: (request: RunsRequest) => Promise<void>): Comma
         ...shared(flags),
       });
     });
-  for (const one of [list, show, remove]) {
+  for (const one of [list, show, report, remove]) {
     one
       .option("--home <directory>", "where runs are kept, in its folder runs (default: PREFLEXOR_HOME)", (path) =>
         resolve(path),

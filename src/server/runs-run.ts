@@ -1,4 +1,5 @@
-/** @file `preflexor runs`: lists, shows and removes run directories; resolves to the exit code. */
+/** @file `preflexor runs`: lists, shows, reports and removes run directories; resolves to the exit code. */
+import { basename, join, resolve } from "node:path";
 import { createInterface } from "node:readline/promises";
 import {
   type ListedRun,
@@ -11,11 +12,15 @@ import {
   runSummary,
   runsFolder,
 } from "../agents/index.js";
+import { writeWhole } from "../tools/index.js";
+import { NoSuchRunError, runReport } from "../tools/views/index.js";
 import { nearest } from "../trainer/text/nearest.js";
 import { readConfig } from "./config.js";
+import { homeOf } from "./demo-run.js";
 import { createLog, messageOf } from "./log.js";
 import { bytesText } from "./memory-lines.js";
 import { ownCommand, shellWord } from "./own-command.js";
+import { reportHtml } from "./page/index.js";
 import { countText, listText, removalText, showText, totalBytes } from "./runs-text.js";
 
 interface Shared {
@@ -36,6 +41,7 @@ export interface RemoveRequest extends Shared {
 export type RunsRequest =
   | (Shared & { readonly action: "list" })
   | (Shared & { readonly action: "show"; readonly run: string })
+  | (Shared & { readonly action: "report"; readonly run: string; readonly out?: string })
   | RemoveRequest;
 
 /** Where a question is put; a test answers in its place. */
@@ -64,6 +70,7 @@ export async function runRuns(request: RunsRequest, terminal = processTerminal()
     const home = request.home ?? readConfig().home;
     if (request.action === "list") return await list(home, request);
     if (request.action === "show") return await show(home, request.run, request);
+    if (request.action === "report") return await report(home, request);
     return await remove(home, request, terminal, now);
   } catch (error) {
     createLog(request.verbose).error(error);
@@ -92,6 +99,20 @@ async function show(home: string, name: string, { json }: Shared): Promise<numbe
     throw isMissing(error) ? new Error(await missing(home, name), { cause: error }) : error;
   });
   print(json, showText(summary), { command: "runs show", ...summary });
+  return 0;
+}
+
+async function report(home: string, { run, out, json }: Shared & { run: string; out?: string }): Promise<number> {
+  const directory = resolve(runPath(home, run));
+  const itsHome = homeOf(directory);
+  if (itsHome === undefined) throw new Error(`${directory}: expected a run in a folder "runs"; move it into one first`);
+  const file = out ?? join(directory, "report.html");
+  const found = await runReport(itsHome, basename(directory)).catch(async (error: unknown) => {
+    throw error instanceof NoSuchRunError ? new Error(await missing(home, run), { cause: error }) : error;
+  });
+  const html = await reportHtml(found);
+  await writeWhole(file, html);
+  print(json, file, { command: "runs report", run: basename(directory), file, bytes: Buffer.byteLength(html) });
   return 0;
 }
 

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { type Config, environmentSecrets, readConfig } from "./config.js";
 import { createContext, type ServerContext } from "./create-context.js";
-import { MCP_PATH, openOAuth, type RunningHttpServer, startHttpServer } from "./http/index.js";
+import { MCP_PATH, type RunningHttpServer, startHttpServer } from "./http/index.js";
 import { createLog } from "./log.js";
 import type { CallRecord } from "./observe-calls.js";
 import { isLoopback } from "./openai/guard.js";
@@ -117,5 +117,7 @@ async function openIssuer({ oauthIssuer, oauthScope = ["mcp"], publicUrl }: Serv
       "--oauth-issuer: its keys are fetched over the network. PREFLEXOR_OFFLINE forbids it: unset one of the two",
     );
   const resource = new URL(publicUrl.href.replace(/\/?$/, MCP_PATH));
+  // Only where it is asked for: what checks tokens takes its time to load.
+  const { openOAuth } = await import("./http/oauth.js");
   return openOAuth({ issuer: oauthIssuer, resource, scopes: oauthScope });
 }

@@ -47,7 +47,9 @@ const input = toolArguments({
   judge: words("lexical or the name of a model")
     .optional()
     .describe("Who compares replies with `against`: lexical, or the model of PREFLEXOR_JUDGE"),
-  seed: wholeNumber(0, 2 ** 31 - 1).default(7),
+  seed: wholeNumber(0, 2 ** 31 - 1)
+    .default(7)
+    .describe("Of what is drawn: samples, and which questions where limit is given"),
   dry_run: yesOrNo().default(false).describe("Only check the arguments and say what would be measured"),
 });
 type Asked = z.infer<typeof input>;

@@ -25,7 +25,7 @@ export { announceChanges, registerResources } from "./resources/index.js";
 export type { RunFolder } from "./run-folder.js";
 export { openRunFolder } from "./run-folder.js";
 export { serialQueue } from "./serial.js";
-export type { Judge, ToolContext } from "./tool-context.js";
+export type { Judge, ToolContext, TrainedStudent } from "./tool-context.js";
 export { RUNS_URI, watchedChanges } from "./views/index.js";
 
 export function registerTools(server: McpServer, context: ToolContext): void {

@@ -13,12 +13,17 @@ import { withClient } from "./client-sampling.js";
 import { progressOf, type ReportProgress } from "./progress.js";
 import { reasoningSampling, recipeOf } from "./run-settings.js";
 import { turnOf } from "./tasks/task-call.js";
-import type { ToolContext } from "./tool-context.js";
+import type { ToolContext, TrainedStudent } from "./tool-context.js";
 import { guarded, resourceField, runResource, toolResult } from "./tool-result.js";
 import { appendReasoning } from "./views/index.js";
 
 const input = toolArguments({
   question: words("a question").describe("What shall be answered; name what it is about"),
+  run: words("the id of a run")
+    .optional()
+    .describe(
+      "Ask what this run of start-run has trained so far, by its id; by default the model of train-iteration answers",
+    ),
   mode: oneOf(["thinking", "reflection"])
     .default("thinking")
     .describe(
@@ -82,25 +87,28 @@ const config = {
     "improves it; the model answers again from the better thinking. Every round is scored and the best one wins. " +
     "Call it last: it needs a corpus (ingest-corpus), and a model that was not trained yet (train-iteration) mostly answers " +
     "without thinking. The model is small and answers from what it has learned: check its answer against retrieve-context. " +
-    "Questions and rounds are kept in the current run.",
+    "With run it is what that run trained that answers. Questions and rounds are kept in the run that was asked.",
   inputSchema: input,
   outputSchema: recursiveReasonOutput,
   annotations: { readOnlyHint: false, destructiveHint: false, idempotentHint: false, openWorldHint: false },
 };
 
 export function registerRecursiveReason(server: McpServer, context: ToolContext): void {
-  server.registerTool("recursive-reason", config, ({ question, ...options }, request) =>
+  server.registerTool("recursive-reason", config, ({ question, run, ...options }, request) =>
     withClient({ server, context, request }, (client, signal) => {
       const report = progressOf(request);
       const work = async () => {
         const store = await context.store();
         const most = options.mode === "reflection" ? options.rounds + 1 : options.rounds;
         report(0, most, "opening the model and the critic");
-        const [student, judge] = await Promise.all([context.student(), context.judge(client)]);
-        const plan = { question, ...options, sampling: reasoningSampling(recipeOf(context.recipe)), seed: 0 };
+        const [{ student, directory, recipe }, judge] = await Promise.all([asked(context, run), context.judge(client)]);
+        const plan = { question, ...options, sampling: reasoningSampling(recipeOf(recipe)), seed: 0 };
         const events = recursiveReason({ ...student, ...judge, store }, plan, signal);
         const result = await drain(events, reporting(report, most));
-        return toolResult(recursiveReasonOutput, { ...shown(result), ...(await keep(context, question, result)) });
+        return toolResult(recursiveReasonOutput, {
+          ...shown(result),
+          ...(await keep(context, directory, question, result)),
+        });
       };
       return guarded("Call recursive-reason again, or train-iteration first", signal, () =>
         context.exclusive(signal, work, turnOf(request, "recursive-reason")),
@@ -109,13 +117,20 @@ export function registerRecursiveReason(server: McpServer, context: ToolContext)
   );
 }
 
-/** In the current run, where the page and the resource show it. An answer is not lost over a full disk. */
+/** Who answers, and the run that this is kept in. */
+async function asked(context: ToolContext, run: string | undefined): Promise<Omit<TrainedStudent, "trained">> {
+  if (run !== undefined) return context.runStudent(run);
+  const [student, { directory }] = await Promise.all([context.student(), context.run()]);
+  return { student, directory, recipe: context.recipe };
+}
+
+/** In the run that was asked, where the page and the resource show it. An answer is not lost over a full disk. */
 async function keep(
   context: ToolContext,
+  directory: string,
   question: string,
   result: ReasoningResult,
 ): Promise<{ readonly resource?: string }> {
-  const { directory } = await context.run();
   const { answer, rounds, best, integrated } = result;
   const at = new Date().toISOString();
   try {

@@ -34,6 +34,9 @@ export interface StartedRun {
   readonly standing: RunStanding;
 }
 
+/** Told the id of a run that is on disk, before its process begins; the run waits for it. */
+export type OnCreated = (id: string) => Promise<void>;
+
 export interface WorkHooks {
   readonly signal: AbortSignal;
   readonly report: ReportProgress;
@@ -73,7 +76,7 @@ export interface RunKeeper {
   /** Throws with every problem of the settings. Writes and fetches nothing. */
   estimate(request: TeachRequest, signal: AbortSignal): Promise<Estimate>;
   /** Throws where a setting is wrong, or where as many runs work as may. When it returns, the run is on disk and held by its process. */
-  start(request: TeachRequest, signal: AbortSignal): Promise<StartedRun>;
+  start(request: TeachRequest, signal: AbortSignal, onCreated?: OnCreated): Promise<StartedRun>;
   /** Goes on with a run whose process is gone. */
   resume(id: string, signal: AbortSignal): Promise<StartedRun>;
   /** As Ctrl-C does: what was finished is kept. Ends with what stands then, which is still `working` where it takes long to save. */

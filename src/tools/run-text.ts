@@ -12,7 +12,7 @@ export function nextStep({
     case "working":
       return `call get-run with ${run} and wait_seconds: 30 again, or stop-run with ${run} to end it`;
     case "completed":
-      return `call explain-metrics with ${run}, evaluate with ${run} and against: "base", then export-adapter with ${run}`;
+      return `call explain-metrics with ${run}, evaluate with ${run} and against: "base", ask it with recursive-reason and ${run}, then export-adapter with ${run}`;
     case "cancelled":
     case "interrupted":
       return kind === "teach"

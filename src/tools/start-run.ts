@@ -8,9 +8,12 @@ import { toolArguments, wholeNumber, words, yesOrNo } from "./arguments.js";
 import { type AsksUser, unlessConfirmed } from "./client-elicitation.js";
 import { withClient } from "./client-sampling.js";
 import { estimateText, isExpensive } from "./estimate-text.js";
+import { followRun, runOfTask } from "./follow-run.js";
 import { progressOf } from "./progress.js";
-import { type Estimate, estimateSchema, type StartedRun, type TeachRequest } from "./run-keeper.js";
+import { type Estimate, estimateSchema, type OnCreated, type StartedRun, type TeachRequest } from "./run-keeper.js";
+import { nextStep, runText } from "./run-text.js";
 import { shownBy } from "./shown-by.js";
+import { type TaskCall, taskOf } from "./tasks/task-call.js";
 import type { ToolContext } from "./tool-context.js";
 import { guarded, toolResult } from "./tool-result.js";
 
@@ -42,6 +45,11 @@ const input = toolArguments({
   resume: words("the id of a run, as list-runs gives it")
     .optional()
     .describe("Go on with this run instead, from where it stopped; takes no other settings"),
+  detach: yesOrNo()
+    .default(false)
+    .describe(
+      "Only for clients with tasks, where this call is a task that lasts as long as the run: answer as soon as it is on disk",
+    ),
   dry_run: yesOrNo()
     .default(false)
     .describe("Only check and estimate: pairs, steps, memory, time. Nothing is written or started"),
@@ -66,8 +74,8 @@ const config = {
   description:
     "Starts a whole self-teaching run: rounds of preference pairs made against the model as it is, training on them and held-out " +
     "evaluation, in phases. It works in a process of its own for minutes to hours and goes on when this server ends; the answer " +
-    "comes as soon as it is on disk. Call it with dry_run: true first: it checks every setting and estimates memory and time. " +
-    "Then follow it with get-run, end it with stop-run, and use what it made with evaluate and export-adapter. A run that was " +
+    "comes as soon as it is on disk, and as a task when it has ended. Call it with dry_run: true first: it checks every setting and estimates memory and time. " +
+    "Then follow it with get-run, end it with stop-run, and use what it made with evaluate, recursive-reason (which takes its id) and export-adapter. A run that was " +
     "cut off goes on with resume. For single steps by hand use generate-preference-pair and train-iteration instead.",
   inputSchema: input,
   outputSchema: startRunOutput,
@@ -81,36 +89,87 @@ export function registerStartRun(server: McpServer, context: ToolContext): void 
     withClient({ server, context, request }, (client, signal) =>
       guarded(NEXT, signal, async () => {
         progressOf(request)(0, 1, "checking the settings");
-        if (asked.resume !== undefined) return resumed(await context.runs.resume(resumable(asked), signal));
-        return started(context, asked, client, signal);
+        const task = asked.detach || asked.dry_run ? undefined : taskOf(request);
+        const call = { context, asked, client, signal, task };
+        return asked.resume === undefined ? started(call) : resumed(call);
       }),
     ),
   );
 }
 
-async function started(
-  context: ToolContext,
-  asked: Asked,
-  client: AsksUser,
-  signal: AbortSignal,
-): Promise<CallToolResult> {
-  const request = await requestOf(context, asked);
-  if (!asked.dry_run) await context.runs.checkRoom();
-  const estimate = await context.runs.estimate(request, signal);
-  const found = `${String(request.over["corpus"])}: ${estimateText(estimate)}`;
-  if (asked.dry_run) {
-    const next = "call start-run with the same arguments without dry_run";
-    return toolResult(startRunOutput, { status: "dry-run", estimate, found, next });
-  }
-  const question = `Start a self-teaching run (${found})?`;
-  const consent = { confirm: asked.confirm, question, undone: "nothing was started", tool: "start-run", signal };
-  const refusal = isExpensive(estimate) ? await unlessConfirmed(client, consent) : undefined;
-  return refusal ?? told(await context.runs.start(request, signal), found, estimate);
+interface StartCall {
+  readonly context: ToolContext;
+  readonly asked: Asked;
+  readonly client: AsksUser;
+  readonly signal: AbortSignal;
+  /** That lasts as long as the run. */
+  readonly task: TaskCall | undefined;
 }
 
-const resumed = (run: StartedRun): CallToolResult => told(run, "it goes on behind its last finished stage");
+/** A run that has begun, and what is said of it. */
+interface Begun {
+  readonly run: StartedRun;
+  readonly found: string;
+  readonly estimate?: Estimate;
+}
 
-function told({ id, directory, standing }: StartedRun, found: string, estimate?: Estimate): CallToolResult {
+async function started({ context, asked, client, signal, task }: StartCall): Promise<CallToolResult> {
+  const begin = async (onCreated?: OnCreated): Promise<Begun | CallToolResult> => {
+    const request = await requestOf(context, asked);
+    if (!asked.dry_run) await context.runs.checkRoom();
+    const estimate = await context.runs.estimate(request, signal);
+    const found = `${String(request.over["corpus"])}: ${estimateText(estimate)}`;
+    if (asked.dry_run) {
+      const next = "call start-run with the same arguments without dry_run";
+      return toolResult(startRunOutput, { status: "dry-run", estimate, found, next });
+    }
+    const question = `Start a self-teaching run (${found})?`;
+    const consent = { confirm: asked.confirm, question, undone: "nothing was started", tool: "start-run", signal };
+    const refusal = isExpensive(estimate) ? await unlessConfirmed(client, consent) : undefined;
+    return refusal ?? { run: await context.runs.start(request, signal, onCreated), found, estimate };
+  };
+  return task === undefined ? toldOrRefused(await begin()) : lasting(context, task, begin);
+}
+
+async function resumed({ context, asked, signal, task }: StartCall): Promise<CallToolResult> {
+  const id = resumable(asked);
+  const begin = async (onCreated?: OnCreated): Promise<Begun> => {
+    await onCreated?.(id);
+    return { run: await context.runs.resume(id, signal), found: GOES_ON };
+  };
+  return task === undefined ? told(await begin()) : lasting(context, task, begin);
+}
+
+const GOES_ON = "it goes on behind its last finished stage";
+
+/** The result of a run that has ended, or what kept it from beginning. */
+async function lasting(
+  context: ToolContext,
+  task: TaskCall,
+  begin: (onCreated: OnCreated) => Promise<Begun | CallToolResult>,
+): Promise<CallToolResult> {
+  let run = await runOfTask(context, task);
+  if (run === undefined) {
+    const begun = await begin((id) => task.note({ run: id }));
+    if (!("run" in begun)) return begun as CallToolResult;
+    run = (begun as Begun).run.id;
+  }
+  const { id, directory, status, outcome, ...item } = await followRun(context, task, run);
+  return toolResult(startRunOutput, {
+    run: id,
+    directory,
+    status,
+    ...(outcome && { outcome: outcome.message }),
+    found: runText({ id, status, ...item }),
+    next: nextStep({ id, status, ...item }),
+  });
+}
+
+const toldOrRefused = (begun: Begun | CallToolResult): CallToolResult =>
+  "run" in begun ? told(begun as Begun) : (begun as CallToolResult);
+
+function told({ run, found, estimate }: Begun): CallToolResult {
+  const { id, directory, standing } = run;
   const { status, outcome } = standing;
   return toolResult(startRunOutput, {
     run: id,
@@ -128,7 +187,7 @@ function told({ id, directory, standing }: StartedRun, found: string, estimate?:
 
 /** Throws where a run is to be gone on with under other settings: what it would write then could not be compared. */
 function resumable({ resume = "", ...others }: Asked): string {
-  const { settings, dry_run: dryRun, confirm: _, ...named } = others;
+  const { settings, dry_run: dryRun, detach: _, confirm: __, ...named } = others;
   const extra = [
     ...Object.keys(named).filter((key) => named[key as keyof typeof named] !== undefined),
     ...Object.keys(settings),

@@ -13,6 +13,15 @@ import type { Exclusive } from "./serial.js";
 
 export type Judge = Pick<ReasoningContext, "critic" | "score" | "evidence">;
 
+export interface TrainedStudent {
+  readonly student: Student;
+  /** Of the run. */
+  readonly directory: string;
+  readonly recipe: RecipeName;
+  /** Name of what was opened: adapter, model or checkpoint-<step>. */
+  readonly trained: string;
+}
+
 export interface ToolContext {
   /** Where corpora and runs live; absolute. */
   readonly home: string;
@@ -37,6 +46,8 @@ export interface ToolContext {
   judge(client?: SamplingClient): Promise<Judge>;
   /** The model that learns, continued from the current run's last checkpoint. */
   student(): Promise<Student>;
+  /** What a run of start-run has trained so far, to be asked. Throws where there is no such run, or nothing trained in it. */
+  runStudent(id: string): Promise<TrainedStudent>;
   /** How the student is sampled and trained. */
   readonly recipe: RecipeName;
   /** The run that the tools work on; created when it is first asked for. */

@@ -117,6 +117,26 @@ describe("preflexor runs show", () => {
   });
 });
 
+describe("preflexor runs report", () => {
+  it("writes the run as one HTML file, into its folder or where it is told", async () => {
+    const name = await run(3);
+    const file = join(home, "run.html");
+    expect(await runRuns({ action: "report", run: name, ...shared() }, noTerminal)).toBe(0);
+    expect(await runRuns({ action: "report", run: join(home, "runs", name), out: file, ...shared() }, noTerminal)).toBe(
+      0,
+    );
+    expect(printed.out).toBe(`${join(home, "runs", name, "report.html")}\n${file}\n`);
+    const data = /id="report">(.*?)<\/script/s.exec(await readFile(file, "utf8"))?.[1] ?? "";
+    expect(JSON.parse(data)).toMatchObject({ run: { id: name, request: { seed: 7 } }, pairs: { total: 2 } });
+  });
+
+  it("names the nearest run where there is none of that name", async () => {
+    const name = await run(3);
+    expect(await runRuns({ action: "report", run: name.replace("teach", "tech"), ...shared() }, noTerminal)).toBe(1);
+    expect(printed.err).toContain(`did you mean ${name}?`);
+  });
+});
+
 describe("preflexor runs remove", () => {
   it("without a terminal removes nothing, lists what would go, and says what to type", async () => {
     const name = await run(3);

@@ -17,6 +17,7 @@ import {
 } from "../../src/tools/index.js";
 import { createPathGuard } from "../../src/tools/roots.js";
 import type { RunKeeper } from "../../src/tools/run-keeper.js";
+import { runPlace } from "../../src/tools/views/index.js";
 import { type ScriptedStudent, scriptedStudent } from "../agents/scripted-student.js";
 
 export const WORLD = createMaterialsWorld({ seed: 3, materials: 24 });
@@ -72,6 +73,12 @@ export async function smallContext(scripted = thinkingStudent(), at?: string): P
         : loadExtractiveTeacher(),
     judge: async () => ({ critic: async () => createCritic({ model: await loadTextCritic() }) }),
     student: async () => scripted,
+    runStudent: async (id) => ({
+      student: scripted,
+      directory: await runPlace(home, id),
+      recipe: "pretrained",
+      trained: "adapter",
+    }),
     recipe: "pretrained",
     run: () => openRunFolder(join(home, "runs", "test")),
     paths: createPathGuard([{ path: tmpdir() }]),

@@ -1,5 +1,5 @@
 /** @file Every tool through a real client: typed results, errors that name the next call, progress, cancelling. */
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Client } from "@modelcontextprotocol/client";
@@ -347,6 +347,18 @@ describe("recursive-reason", () => {
       thinking: expect.stringContaining("95 percent"),
       answer: "Aragonite.",
       score: 1,
+    });
+  });
+
+  it("asks what a run has trained where one is named, and keeps the answer there", async () => {
+    await call("ingest-corpus", { path: articles });
+    expect(await refusal("recursive-reason", { question: "What is nacre made of?", run: "teach-1" })).toContain(
+      'there is no run "teach-1"',
+    );
+    await mkdir(join(context.home, "runs", "teach-1"), { recursive: true });
+    expect(await call("recursive-reason", { question: "What is nacre made of?", run: "teach-1" })).toMatchObject({
+      answer: "Aragonite.",
+      resource: "preflexor://runs/teach-1/reasoning",
     });
   });
 

@@ -18,7 +18,7 @@ import {
 } from "../../agents/index.js";
 import { type Changes, serialQueue } from "../../tools/index.js";
 import type { PathGuard } from "../../tools/roots.js";
-import type { RunKeeper, StartedRun, TeachRequest } from "../../tools/run-keeper.js";
+import type { OnCreated, RunKeeper, StartedRun, TeachRequest } from "../../tools/run-keeper.js";
 import { runPlace } from "../../tools/views/index.js";
 import type { Config } from "../config.js";
 import { messageOf } from "../log.js";
@@ -51,7 +51,7 @@ export function createRunKeeper(parts: RunKeeperParts): RunKeeper {
     checkRoom: () => checkRoom(config),
     estimate: async (request) => estimateRun(await checkRequest(request, parts), config),
     estimateTraining: (work) => estimateSteps(work, config),
-    start: (request, signal) => one(signal, () => start(request, parts, signal)),
+    start: (request, signal, onCreated) => one(signal, () => start(request, parts, { signal, onCreated })),
     resume: (id, signal) => one(signal, () => resume(id, parts, signal)),
     stop: (id, signal) => stop(id, parts, signal),
     checkEvaluation: (asked) => checkEvaluation(asked, parts),
@@ -60,10 +60,20 @@ export function createRunKeeper(parts: RunKeeperParts): RunKeeper {
   };
 }
 
-async function start(request: TeachRequest, parts: RunKeeperParts, signal: AbortSignal): Promise<StartedRun> {
+interface StartHooks {
+  readonly signal: AbortSignal;
+  readonly onCreated: OnCreated | undefined;
+}
+
+async function start(
+  request: TeachRequest,
+  parts: RunKeeperParts,
+  { signal, onCreated }: StartHooks,
+): Promise<StartedRun> {
   const { settings } = await checkRequest(request, parts);
   return alone(parts, signal, async () => {
     const run = await createRunDirectory(parts.config.home, { kind: "teach", request: settings });
+    await onCreated?.(run.name);
     return begin(run, parts);
   });
 }

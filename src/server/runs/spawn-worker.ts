@@ -1,6 +1,7 @@
 /** @file Starts the process of a run, apart from this one: it lives on when the server ends. */
 import { spawn } from "node:child_process";
 import { open } from "node:fs/promises";
+import { constants, setPriority } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -33,8 +34,19 @@ export async function spawnWorker(directory: string, { command, args }: WorkerCo
     });
     await new Promise<void>((resolve, reject) => child.once("spawn", resolve).once("error", reject));
     child.unref();
-    return { pid: child.pid as number, ended };
+    const pid = child.pid as number;
+    yieldToOthers(pid);
+    return { pid, ended };
   } finally {
     await log.close();
+  }
+}
+
+/** A run takes every core for hours; what answers people and their assistants goes first. The engine that it forks inherits this. */
+export function yieldToOthers(pid: number): void {
+  try {
+    setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL);
+  } catch {
+    // The system does not let it, or the process is over: the run is none the worse.
   }
 }

@@ -35,12 +35,13 @@ function plan(corpus: string | undefined, model: string | undefined): string {
 1. ${ask} Tell me how many passages there are, and every notice.
 2. Call retrieve-context with a question about it, and show me that the passages fit.
 3. Call start-run with dry_run true${named}: it gives memory and time without starting anything. Tell me both, and ask me whether to go on.
-4. Call start-run again, with the same arguments and dry_run false. Remember the run's id: get-run, evaluate and export-adapter take it.
+4. Call start-run again, with the same arguments and dry_run false. Remember the run's id: get-run, evaluate, recursive-reason and export-adapter take it.
 5. Call get-run every minute or so, or subscribe to preflexor://runs/{id}. Tell me round, step, loss and reward margin when they change.
    Chosen log-probabilities may fall while training works: call explain-metrics with the run before you worry me.
    Where the run fails, read its outcome, and do what it says.
 6. When its status is "completed", call evaluate with the run and against "base", and tell me the figures of both with their
    intervals. Where the interval of the difference holds 0, say that nothing is shown.
 7. Read preflexor://runs/{id}/pairs, and show me one of the last pairs: what makes chosen better than rejected?
-8. Ask me whether to keep it; then call export-adapter with the run, and tell me where it lies.`;
+8. Call recursive-reason with the run and a question of mine, and compare its answer with what retrieve-context finds.
+9. Ask me whether to keep it; then call export-adapter with the run, and tell me where it lies.`;
 }

@@ -52,6 +52,8 @@ function taskFields({ taskId, status, statusMessage, createdAt, lastUpdatedAt, t
   return { taskId, status, ...message, createdAt, lastUpdatedAt, ttlMs, pollIntervalMs: POLL_INTERVAL_MS };
 }
 
+/** Made once: a server is made for each request. */
+const updateParams = z.looseObject({});
 const taskParams = z.object({ taskId: z.string() });
 
 /** `tasks/get` and `tasks/cancel` have the same names in both eras, and other answers. */
@@ -67,7 +69,7 @@ export function registerTasks2026({ server }: McpServer, board: TaskBoard, legac
     await cancelTask(board, await visibleTask(board, taskId, request));
     return {};
   });
-  server.setRequestHandler("tasks/update", { params: z.looseObject({}) }, async ({ taskId }, request) => {
+  server.setRequestHandler("tasks/update", { params: updateParams }, async ({ taskId }, request) => {
     if (!isModern(request)) throw new ProtocolError(ProtocolErrorCode.MethodNotFound, "Method not found");
     requireTasks(request);
     // The SDK takes the responses out of the parameters, as it does for the rounds of a call.

@@ -2,6 +2,7 @@
 import { lstat } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
+import { teachSchemas } from "../../agents/index.js";
 import { foldLines, type LineFold } from "../../agents/teaching/growing-lines.js";
 import { accuracyChange, changeRows, endsOf, preferenceChange } from "../../agents/teaching/log-changes.js";
 import { FAILURES_FILE } from "../../agents/teaching/run-journal.js";
@@ -69,7 +70,8 @@ function withoutSecrets(request: Readonly<Record<string, unknown>>): Readonly<Re
 }
 
 function shownSetting(name: string, value: unknown): unknown {
-  if (SECRET_NAME.test(name)) return "(not shown)";
+  // Such as max_new_tokens and think_start_token.
+  if (SECRET_NAME.test(name) && !Object.hasOwn(teachSchemas, name)) return "(not shown)";
   if (typeof value === "string") return value.replace(/(\w:\/\/)[^/\s@]+@/g, "$1");
   if (Array.isArray(value)) return value.map((one) => shownSetting("", one));
   return typeof value === "object" && value !== null ? withoutSecrets(value as Record<string, unknown>) : value;

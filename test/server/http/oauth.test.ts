@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from "jose";
 import { beforeAll, describe, expect, it } from "vitest";
-import { openOAuth } from "../../../src/server/http/index.js";
+import { openOAuth } from "../../../src/server/http/oauth.js";
 import { afterwards, INITIALIZE, post, type Running, running, session } from "./running.js";
 
 const RESOURCE = new URL("https://trainer.example/mcp");

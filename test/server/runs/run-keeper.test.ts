@@ -1,6 +1,6 @@
 /** @file Runs as processes of their own, through a real client: one at a time, found again, stopped, killed, gone on with. */
 import { existsSync } from "node:fs";
-import { mkdtemp, readdir, readFile, symlink } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -58,7 +58,7 @@ beforeEach(async () => {
   home = await mkdtemp(join(tmpdir(), "keeper-"));
   what = "work";
 });
-afterEach(() => {
+afterEach(async () => {
   for (const pid of pids.splice(0)) {
     try {
       process.kill(pid, "SIGKILL");
@@ -66,6 +66,7 @@ afterEach(() => {
       // It has ended.
     }
   }
+  await rm(home, { recursive: true, force: true, maxRetries: 3 });
 });
 
 describe("start-run", () => {

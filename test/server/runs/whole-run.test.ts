@@ -1,5 +1,5 @@
 /** @file A real short run through the real binary: the server ends while it works, it is stopped in the middle, gone on with, read, evaluated and exported. */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -59,6 +59,12 @@ const SHORT = {
   settings: { n_steps: 30, save_steps: 5, replay_share: 0, held_out_pairs: 4, evaluate_every: 0 },
 };
 
+const heldOutQuestions = (directory: string): string[] =>
+  readFileSync(join(directory, "held-out-pairs.jsonl"), "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => (JSON.parse(line) as { provenance: { question: string } }).provenance.question);
+
 it("a run outlives its server, is stopped by the next one, goes on to its end, and is of use", async () => {
   const first = await connect();
   const { run, directory, status } = (await first.call("start-run", SHORT)) as Record<string, string>;
@@ -99,6 +105,15 @@ it("a run outlives its server, is stopped by the next one, goes on to its end, a
   await expect(second.call("export-adapter", { run, format: "adapter" })).rejects.toThrow(
     /exists already; name another output/,
   );
+
+  await second.call("ingest-corpus", { path: "materials-world" });
+  const [question, ...others] = heldOutQuestions(directory as string);
+  expect(others.length).toBeGreaterThan(0);
+  const reasoned = await second.call("recursive-reason", { run, question, rounds: 1 });
+  expect(reasoned).toMatchObject({ resource: `preflexor://runs/${run}/reasoning`, best: 1 });
+  // What the run trained answers otherwise than the model that no tool has trained.
+  const untrained = await second.call("recursive-reason", { question, rounds: 1 });
+  expect(reasoned["rounds"]).not.toEqual(untrained["rounds"]);
   await second.close();
 
   const log = await readFile(join(directory as string, "worker.log"), "utf8");

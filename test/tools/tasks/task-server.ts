@@ -94,6 +94,8 @@ interface Offers {
   readonly capabilities?: Json;
   /** What the user answers to a question that comes as a request. */
   readonly answer?: Json;
+  /** Default: the server of this file. */
+  readonly server?: () => McpServer;
   /** Called with every answer of the server before anything else happens. */
   readonly onAnswer?: (result: Json) => void;
 }
@@ -102,12 +104,17 @@ const TASKS = { "io.modelcontextprotocol/tasks": {} };
 
 /** Written out by hand, so that nothing of the SDK's client stands between the test and the wire. */
 export async function bareClient(
-  context: TaskContext,
+  context: ToolContext,
   era: Era,
-  { capabilities = { elicitation: {}, extensions: TASKS }, answer, onAnswer }: Offers = {},
+  {
+    capabilities = { elicitation: {}, extensions: TASKS },
+    answer,
+    onAnswer,
+    server = () => taskServer(context as TaskContext),
+  }: Offers = {},
 ): Promise<BareClient> {
   const [ours, theirs] = InMemoryTransport.createLinkedPair();
-  serveStdio(() => taskServer(context), { transport: theirs });
+  serveStdio(server, { transport: theirs });
   const waiting = new Map<string, { resolve: (result: Json) => void; reject: (error: Error) => void }>();
   const notifications: Json[] = [];
   ours.onmessage = (message: Json) => {

@@ -104,6 +104,7 @@ describe("one run", () => {
         request: {
           hub_token: "hf_abc",
           token_budget: 5,
+          max_new_tokens: 96,
           think_start_token: "<t>",
           think_end_token: "</t>",
           teacher: { url: "https://me:pw@host/v1", api_key: "sk-1" },
@@ -118,7 +119,13 @@ describe("one run", () => {
       adapter: join(path, "adapter"),
       failures: { timeout: 2 },
       markers: { start: "<t>", end: "</t>" },
-      request: { hub_token: "(not shown)", token_budget: 5, teacher: { url: "https://host/v1" } },
+      request: {
+        hub_token: "(not shown)",
+        token_budget: 5,
+        max_new_tokens: 96,
+        think_start_token: "<t>",
+        teacher: { url: "https://host/v1" },
+      },
     });
     expect(JSON.stringify(detail)).not.toMatch(/hf_abc|sk-1|:pw@/);
     const table = Object.fromEntries(detail.table);
