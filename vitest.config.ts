@@ -12,7 +12,7 @@ export default defineConfig({
     pool: "forks",
     // Modules are loaded once a worker: importing LangChain anew for each file took longer than many of the files.
     isolate: false,
-    maxWorkers: 2,
+    maxWorkers: 3,
     testTimeout: 60_000,
     hookTimeout: 60_000,
     server: { deps: { external: [/\/dist\//] } },

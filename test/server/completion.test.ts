@@ -61,7 +61,7 @@ describe.skipIf(!installed("bash"))("bash", () => {
   });
 
   it("goes down into commands of commands, whatever flags stand between", () => {
-    expect(offered("runs", "")).toEqual(["list", "show", "remove"]);
+    expect(offered("runs", "")).toEqual(["list", "show", "report", "remove"]);
     expect(offered("runs", "remove", "--y")).toEqual(["--yes"]);
     expect(offered("demo", "--seed", "3", "--ro")).toEqual(["--rounds"]);
   });
