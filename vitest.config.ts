@@ -13,6 +13,8 @@ export default defineConfig({
     // Modules are loaded once a worker: importing LangChain anew for each file took longer than many of the files.
     isolate: false,
     maxWorkers: 3,
+    // Engines of several workers share the cores: a second thread of each would only spin for its turn.
+    env: { PREFLEXOR_THREADS: "1" },
     testTimeout: 60_000,
     hookTimeout: 60_000,
     server: { deps: { external: [/\/dist\//] } },
