@@ -9,6 +9,7 @@ export default defineConfig({
   resolve: { alias: [{ find: /^(?:\.\.\/)+src\/(?!page\/)/, replacement: dist }] },
   test: {
     include: ["test/**/*.test.ts"],
+    exclude: ["test/**/*.slow.test.ts"],
     pool: "forks",
     // Modules are loaded once a worker: importing LangChain anew for each file took longer than many of the files.
     isolate: false,
