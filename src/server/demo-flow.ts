@@ -4,6 +4,7 @@ import { drawPassages, readDocuments } from "../agents/corpus/index.js";
 import type { Environment } from "../agents/environments/index.js";
 import {
   createTaskGenerator,
+  openActivityLog,
   type PassageStore,
   parseTeachConfig,
   type RunLog,
@@ -35,6 +36,7 @@ import {
 import { type DemoRun, homeOf, snapshotName } from "./demo-run.js";
 import { closeWhenStopped, judgeOf, openModel } from "./models.js";
 import { reportHtml } from "./page/index.js";
+import { toldIn } from "./teach-activity.js";
 import { showEvent } from "./teach-display.js";
 import { type TeachingModels, teachingModels } from "./teaching-models.js";
 
@@ -141,7 +143,12 @@ async function teachPhase(options: FlowOptions, { student, store, corpus, models
     },
     plan,
   );
-  for await (const event of teaching) showEvent(event, display, run.request.rounds);
+  const activity = await openActivityLog(directory);
+  try {
+    for await (const event of toldIn(activity, teaching)) showEvent(event, display, run.request.rounds);
+  } finally {
+    await activity.close();
+  }
   return readRunLog(directory);
 }
 

@@ -9,6 +9,7 @@ import type { EmbeddingsInterface } from "@langchain/core/embeddings";
 import type { ChromaClient, Collection } from "chromadb";
 import { z } from "zod";
 import { probe } from "./chroma-process.js";
+import { settled } from "./chroma-settled.js";
 import { type CandidateSource, EXACT_LIMIT, rankPassages } from "./exact-ranking.js";
 import type { IngestRecords } from "./ingest-records.js";
 import { PassageTable } from "./passage-table.js";
@@ -255,7 +256,9 @@ async function fetchAll({ collection, revision }: Connection, dimensions: number
   const now = await revision();
   const table = new PassageTable(dimensions);
   for (let offset = 0; ; offset += PAGE) {
-    const page = await collection.get({ limit: PAGE, offset, include: ["documents", "metadatas", "embeddings"] });
+    const page = await settled(() =>
+      collection.get({ limit: PAGE, offset, include: ["documents", "metadatas", "embeddings"] }),
+    );
     for (const [i, id] of page.ids.entries()) {
       const metadata = metadataSchema.safeParse(page.metadatas[i]);
       if (!metadata.success) {
