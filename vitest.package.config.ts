@@ -8,5 +8,6 @@ export default defineConfig({
     maxWorkers: 1,
     testTimeout: 300_000,
     hookTimeout: 600_000,
+    reporters: ["default", "./test/support/closing-line-reporter.ts"],
   },
 });
