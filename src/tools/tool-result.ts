@@ -51,7 +51,7 @@ export async function guarded(
     return await work();
   } catch (error) {
     const text = signal.aborted ? (error instanceof StoppedError ? error.message : CANCELLED) : errorText(error);
-    const advice = signal.aborted || /\bcall [a-z]+-[a-z-]+|PREFLEXOR_[A-Z]/.test(text) ? text : `${text}. ${next}`;
+    const advice = signal.aborted || /\bcall [a-z]+-[a-z-]+|PREFLEXOR_[A-Z]/i.test(text) ? text : `${text}. ${next}`;
     return { content: [{ type: "text", text: advice }], isError: true };
   }
 }
