@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { treeSeconds } from "./load.js";
+import { stopChild } from "./stop-child.js";
 
 const MAIN = fileURLToPath(new URL("../dist/server/main.js", import.meta.url));
 /** Cores of a server that has nothing to do. */
@@ -30,7 +31,12 @@ export async function startServer(flags: readonly string[]): Promise<RunningServ
   });
   const { url, models } = JSON.parse(await Promise.race([first, gone])) as { url: string; models: readonly string[] };
   gone.catch(() => undefined);
-  return { url, model: models[0] as string, rest: (limitMs) => rest(child, limitMs), stop: () => stop(child) };
+  return {
+    url,
+    model: models[0] as string,
+    rest: (limitMs) => rest(child, limitMs),
+    stop: () => stopChild(child, STOP_MS),
+  };
 }
 
 async function rest(child: ChildProcess, limitMs: number): Promise<number | undefined> {
@@ -43,13 +49,4 @@ async function rest(child: ChildProcess, limitMs: number): Promise<number | unde
     if (cores <= RESTING) return at - started;
   }
   return undefined;
-}
-
-async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exit = once(child, "exit");
-  child.kill("SIGTERM");
-  const timer = setTimeout(() => child.kill("SIGKILL"), STOP_MS);
-  await exit;
-  clearTimeout(timer);
 }

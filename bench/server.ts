@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { percentile } from "./serve-calls.js";
 import type { Era, LoadPlan, LoadReport } from "./server-load.js";
+import { stopChild } from "./stop-child.js";
 
 interface ServerBenchOptions {
   readonly clients: number;
@@ -43,10 +44,10 @@ export async function serverBench(args: readonly string[]): Promise<void> {
     const trainSteps = (training?.steps() ?? 0) - before;
     const seconds = (performance.now() - started) / 1000;
     const { sessions } = (await (await fetch(new URL("/health", server.url))).json()) as { sessions: number };
-    await stop(server.child);
+    await stopChild(server.child, STOP_MS);
     print(report, { ...options, seconds }, { trainSteps, sessionsLeft: sessions });
   } finally {
-    if (training !== undefined) await stop(training.child);
+    if (training !== undefined) await stopChild(training.child, STOP_MS);
     await rm(home, { recursive: true, force: true });
   }
 }
@@ -87,15 +88,6 @@ async function runClients(plan: LoadPlan): Promise<LoadReport> {
   child.send(plan);
   const [report] = (await once(child, "message")) as [LoadReport];
   return report;
-}
-
-async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exit = once(child, "exit");
-  child.kill("SIGTERM");
-  const timer = setTimeout(() => child.kill("SIGKILL"), STOP_MS);
-  await exit;
-  clearTimeout(timer);
 }
 
 function print(

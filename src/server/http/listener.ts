@@ -1,7 +1,7 @@
 /** @file node:http below handlers of the fetch shape: limits, slow clients, and an orderly end. Knows nothing of MCP. */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo, Server } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
+import { listen } from "../listen.js";
 import { readJsonBody } from "../openai/read-body.js";
 import type { HttpLimits } from "./limits.js";
 
@@ -85,21 +85,6 @@ export function createListener(options: ListenerOptions): Listener {
       await done;
     },
   };
-}
-
-function listen(server: Server, host: string, port: number): Promise<string> {
-  return new Promise((resolve, reject) => {
-    server.once("error", (cause: NodeJS.ErrnoException) => reject(cannotListen(cause, host, port)));
-    server.listen(port, host, () => {
-      const { address, family, port: taken } = server.address() as AddressInfo;
-      resolve(`http://${family === "IPv6" ? `[${address}]` : address}:${taken}`);
-    });
-  });
-}
-
-function cannotListen(cause: NodeJS.ErrnoException, host: string, port: number): Error {
-  const advice = cause.code === "EADDRINUSE" ? "the port is taken: give another --port, or 0 for any" : cause.message;
-  return new Error(`${host}:${port} cannot be listened on: ${advice}`, { cause });
 }
 
 async function refuseClosing(response: ServerResponse): Promise<void> {

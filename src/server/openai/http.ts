@@ -1,7 +1,7 @@
 /** @file The HTTP side: routes, limits, refusals and an orderly end; what an answer says is the handlers' business. */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { setTimeout as wait } from "node:timers/promises";
+import { listen } from "../listen.js";
 import { ApiError, asApiError } from "./errors.js";
 import { checkHost, checkKey } from "./guard.js";
 import { readJsonBody } from "./read-body.js";
@@ -89,21 +89,6 @@ export function createHttpServer(options: HttpOptions): HttpServer {
       await closed;
     },
   };
-}
-
-function listen(server: Server, host: string, port: number): Promise<string> {
-  return new Promise((resolve, reject) => {
-    server.once("error", (cause: NodeJS.ErrnoException) => reject(cannotListen(cause, host, port)));
-    server.listen(port, host, () => {
-      const { address, family, port: taken } = server.address() as AddressInfo;
-      resolve(`http://${family === "IPv6" ? `[${address}]` : address}:${taken}`);
-    });
-  });
-}
-
-function cannotListen(cause: NodeJS.ErrnoException, host: string, port: number): Error {
-  const advice = cause.code === "EADDRINUSE" ? "the port is taken: give another --port, or 0 for any" : cause.message;
-  return new Error(`${host}:${port} cannot be listened on: ${advice}`, { cause });
 }
 
 async function serve(
