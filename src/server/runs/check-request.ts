@@ -33,7 +33,7 @@ export interface CheckedRequest extends ReadTeaching {
 export async function checkRequest(request: TeachRequest, parts: CheckParts): Promise<CheckedRequest> {
   const { config, paths } = parts;
   const asked: Settings = { ...request.settings, ...request.over };
-  const problems = notForTools(asked, config);
+  const problems = [...noClient(asked, config), ...notForTools(asked, config)];
   if (problems.length > 0) throw new Error(problems.join("\n"));
   const { flags, settings } = await confined(request, paths);
   const read = await readTeaching({ flags, settings, home: config.home, json: false, verbose: false });
@@ -42,7 +42,10 @@ export async function checkRequest(request: TeachRequest, parts: CheckParts): Pr
 
 /** The same for a run that is there: it may have been started by a user's own command, which is not confined. */
 export async function checkRun({ request }: RunDirectory, parts: CheckParts): Promise<void> {
-  const problems = notForTools({ ...request, output_dir: undefined }, parts.config, "the run has ");
+  const problems = [
+    ...noClient(request, parts.config),
+    ...notForTools({ ...request, output_dir: undefined }, parts.config, "the run has "),
+  ];
   if (problems.length > 0)
     throw new Error(`${problems.join("\n")}\nThe user can go on with it: preflexor teach --resume`);
   await confined({ settings: request, over: {} }, parts.paths);
@@ -60,6 +63,13 @@ export async function checkEvaluation(
     ...(judge !== undefined && { judge }),
   };
 }
+
+const NO_CLIENT =
+  "a run goes on without its client, so it cannot ask the client's model: give it another teacher in settings (builtin, extractive, self), " +
+  "or work step by step: call generate-preference-pair and train-iteration";
+
+const noClient = ({ teacher }: Settings, config: Config): string[] =>
+  (teacher ?? config.teacher) === "client" ? [`teacher client: ${NO_CLIENT}`] : [];
 
 const TEXT_LEAVES =
   "text of the corpus would be sent there, which only the user can decide: leave it out, or ask the user to set";

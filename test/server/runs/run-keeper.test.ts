@@ -156,6 +156,10 @@ describe("refused before anything is made", () => {
       /teacher openai:gpt@http:\/\/10\.0\.0\.1: text of the corpus would be sent there/,
       { settings: { teacher: "openai:gpt@http://10.0.0.1" } },
     ],
+    [
+      /teacher client: a run goes on without its client.*call generate-preference-pair/,
+      { settings: { teacher: "client" } },
+    ],
     [/judge openai:gpt: text of the corpus/, { settings: { judge: "openai:gpt" } }],
     [/teacher_base_url: text of the corpus/, { settings: { teacher_base_url: "http://10.0.0.1/v1" } }],
     [/nothing to read at/, { corpus: "<home>/none" }],
