@@ -51,29 +51,35 @@ function Provenance({ pair: { provenance: from } }: { readonly pair: Pair }) {
   );
 }
 
-export function PairView({ pair, markers }: { readonly pair: Pair; readonly markers: RunDetail["markers"] }) {
+/** A mark for each side, so that no colour is needed to tell them apart. */
+const MARKS = {
+  chosen: "M3 8.6 6.6 12 13.4 4.8 11.9 3.4 6.5 9.1 4.4 7.1z",
+  rejected: "M4.4 3 8 6.6 11.6 3 13 4.4 9.4 8 13 11.6 11.6 13 8 9.4 4.4 13 3 11.6 6.6 8 3 4.4z",
+} as const;
+
+type Markers = RunDetail["markers"];
+
+function Side({ of, pair, markers }: { of: keyof typeof MARKS; pair: Pair; markers: Markers }) {
+  return (
+    <section class={`side ${of}`}>
+      <h3>
+        <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
+          <path d={MARKS[of]} />
+        </svg>
+        {of}
+      </h3>
+      <Reply text={pair[of]} markers={markers} />
+    </section>
+  );
+}
+
+export function PairView({ pair, markers }: { readonly pair: Pair; readonly markers: Markers }) {
   return (
     <article class="pair" aria-label={`Pair ${pair.index + 1}`}>
       <h2 class="prompt">{pair.prompt}</h2>
       <div class="sides">
-        <section class="side chosen">
-          <h3>
-            <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
-              <path d="M3 8.6 6.6 12 13.4 4.8 11.9 3.4 6.5 9.1 4.4 7.1z" />
-            </svg>
-            chosen
-          </h3>
-          <Reply text={pair.chosen} markers={markers} />
-        </section>
-        <section class="side rejected">
-          <h3>
-            <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
-              <path d="M4.4 3 8 6.6 11.6 3 13 4.4 9.4 8 13 11.6 11.6 13 8 9.4 4.4 13 3 11.6 6.6 8 3 4.4z" />
-            </svg>
-            rejected
-          </h3>
-          <Reply text={pair.rejected} markers={markers} />
-        </section>
+        <Side of="chosen" pair={pair} markers={markers} />
+        <Side of="rejected" pair={pair} markers={markers} />
       </div>
       <Provenance pair={pair} />
     </article>

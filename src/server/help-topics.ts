@@ -32,7 +32,8 @@ at the same address without /mcp. Off this machine a token is needed: preflexor 
 Files for each client lie in examples/clients of the package.
 
 Then say to the assistant: "Here is my folder /absolute/path/articles. Let the small model teach itself on it."
-It calls ingest-corpus, generate-preference-pair, train-iteration, and recursive-reason for an answer in rounds.
+It calls ingest-corpus, start-run and get-run, then recursive-reason for an answer in rounds; or works step by step with
+generate-preference-pair and train-iteration.
 
 It does not start?
   preflexor doctor                            what this machine can do

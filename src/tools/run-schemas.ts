@@ -1,6 +1,7 @@
 /** @file What get-run and list-runs hand back of a run, as schemas of the views' shapes. */
 import { z } from "zod";
 import { RUN_KINDS, RUN_STATUSES } from "../agents/index.js";
+import { activitySchema, outcomeSchema } from "../agents/teaching/run-status.js";
 import { words } from "./arguments.js";
 
 /** The argument of tools that work on one run. */
@@ -21,20 +22,6 @@ export const runItemSchema = z.object({
   pairs: z.number().int(),
   loss: z.number().optional().describe("Of the last step"),
   bytes: z.number().describe("On disk"),
-  activity: z
-    .object({
-      at: z.string(),
-      stage: z.string(),
-      phase: z.string().optional(),
-      round: z.number().optional(),
-      done: z.number(),
-      total: z.number(),
-      note: z.string().optional(),
-    })
-    .optional()
-    .describe("What it does at the moment"),
-  outcome: z
-    .object({ at: z.string(), status: z.enum(["failed", "cancelled"]), message: z.string() })
-    .optional()
-    .describe("Why it did not come to its end"),
+  activity: activitySchema.optional().describe("What it does at the moment"),
+  outcome: outcomeSchema.optional().describe("Why it did not come to its end"),
 });

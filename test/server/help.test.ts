@@ -4,18 +4,11 @@ import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { runCli } from "../../src/server/cli.js";
 import { readConfig } from "../../src/server/config.js";
 import { SETTINGS_HELP } from "../../src/server/settings-help.js";
+import { capturedOutput } from "../support/captured-output.js";
 
 let printed: { out: string; err: string };
 beforeEach(() => {
-  printed = { out: "", err: "" };
-  vi.spyOn(process.stdout, "write").mockImplementation((text) => {
-    printed.out += String(text);
-    return true;
-  });
-  vi.spyOn(process.stderr, "write").mockImplementation((text) => {
-    printed.err += String(text);
-    return true;
-  });
+  printed = capturedOutput();
 });
 afterEach(() => vi.restoreAllMocks());
 

@@ -9,6 +9,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { createRunDirectory, lockRun } from "../../src/agents/index.js";
 import { runCli } from "../../src/server/cli.js";
 import { type RunsRequest, runRuns, type Terminal } from "../../src/server/runs-run.js";
+import { capturedOutput } from "../support/captured-output.js";
 
 const MAIN = fileURLToPath(new URL("../../dist/server/main.js", import.meta.url));
 const NOW = new Date("2026-06-30T00:00:00Z");
@@ -18,15 +19,7 @@ let home: string;
 let printed: { out: string; err: string };
 beforeEach(async () => {
   home = await mkdtemp(join(tmpdir(), "preflexor-runs-"));
-  printed = { out: "", err: "" };
-  vi.spyOn(process.stdout, "write").mockImplementation((text) => {
-    printed.out += String(text);
-    return true;
-  });
-  vi.spyOn(process.stderr, "write").mockImplementation((text) => {
-    printed.err += String(text);
-    return true;
-  });
+  printed = capturedOutput();
 });
 afterEach(async () => {
   vi.restoreAllMocks();

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, it, vi } from "vitest";
 import { runCli } from "../../src/server/cli.js";
+import { capturedOutput } from "../support/captured-output.js";
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -12,15 +13,7 @@ afterEach(() => {
 
 /** Runs a command line in this process; what it wrote. */
 async function typed(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-  const said = { out: "", err: "" };
-  vi.spyOn(process.stdout, "write").mockImplementation((text) => {
-    said.out += String(text);
-    return true;
-  });
-  vi.spyOn(process.stderr, "write").mockImplementation((text) => {
-    said.err += String(text);
-    return true;
-  });
+  const said = capturedOutput();
   vi.stubEnv("PREFLEXOR_HOME", await mkdtemp(join(tmpdir(), "preflexor-serve-")));
   for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
   return { code: await runCli(["serve", ...args]), ...said };

@@ -1,8 +1,9 @@
 /** @file Whether a run is under way and how it ended, as its directory tells anyone who looks, in this process or another. */
-import { readFile, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { writeWhole } from "../write-whole.js";
+import { readJson } from "./read-json.js";
 import { openRunDirectory } from "./run-directory.js";
 import { lockHolder } from "./run-lock.js";
 
@@ -50,13 +51,13 @@ export async function runStanding(directory: string): Promise<RunStanding> {
   const { path, kind } = await openRunDirectory(directory);
   const [holder, activity, outcome, state] = await Promise.all([
     lockHolder(path),
-    readJson(join(path, ACTIVITY_FILE), activitySchema),
-    readJson(join(path, OUTCOME_FILE), outcomeSchema),
-    readJson(join(path, "state.json"), z.object({ finished: z.boolean().optional() })),
+    readAs(join(path, ACTIVITY_FILE), activitySchema),
+    readAs(join(path, OUTCOME_FILE), outcomeSchema),
+    readAs(join(path, "state.json"), z.object({ finished: z.boolean().optional() })),
   ]);
   if (kind === "tools") return { status: "open" };
   if (holder !== undefined) return { status: "working", ...(activity && { activity }) };
-  const demoEnded = kind === "demo" && (await readJson(join(path, "summary.json"), z.unknown())) !== undefined;
+  const demoEnded = kind === "demo" && (await readJson(join(path, "summary.json"))) !== undefined;
   if (state?.finished === true || demoEnded) return { status: "completed" };
   if (outcome !== undefined) return { status: outcome.status, outcome };
   return { status: "interrupted" };
@@ -106,10 +107,6 @@ export const writeOutcome = (directory: string, outcome: Omit<Outcome, "at">): P
   writeWhole(join(directory, OUTCOME_FILE), `${JSON.stringify({ at: new Date().toISOString(), ...outcome })}\n`);
 
 /** Undefined where the file is missing or says something else: a standing tells what can be told. */
-async function readJson<T>(file: string, schema: z.ZodType<T>): Promise<T | undefined> {
-  try {
-    return schema.parse(JSON.parse(await readFile(file, "utf8")));
-  } catch {
-    return undefined;
-  }
+async function readAs<T>(file: string, schema: z.ZodType<T>): Promise<T | undefined> {
+  return schema.safeParse(await readJson(file)).data;
 }

@@ -1,9 +1,10 @@
 /** @file What a run directory holds, in figures: how far it came, its pairs, its last loss, its size on disk. */
-import { lstat, open, readdir, readFile, readlink } from "node:fs/promises";
+import { lstat, open, readdir, readlink } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { z } from "zod";
 import { checkpointSteps } from "../../trainer/index.js";
 import { countLines } from "./growing-lines.js";
+import { readJson } from "./read-json.js";
 import { openRunDirectory, type RunDirectory, runNames, runsFolder } from "./run-directory.js";
 import { METRICS_FILE, PAIRS_FILE } from "./run-journal.js";
 import { type LockHolder, lockHolder } from "./run-lock.js";
@@ -110,15 +111,6 @@ async function readState(path: string): Promise<z.infer<typeof stateSchema>> {
   const { checkpoint, ...rest } = { ...progress, ...state };
   const step = Number(/^checkpoint-(\d+)$/.exec(basename(checkpoint ?? ""))?.[1] ?? Number.NaN);
   return Number.isNaN(step) ? rest : { step, ...rest };
-}
-
-/** Undefined where there is no such file, or no JSON in it: a summary tells what can be told. */
-async function readJson(file: string): Promise<unknown> {
-  try {
-    return JSON.parse(await readFile(file, "utf8"));
-  } catch {
-    return undefined;
-  }
 }
 
 async function modelOfAdapter(path: string): Promise<string | undefined> {

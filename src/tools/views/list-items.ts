@@ -51,9 +51,10 @@ export async function listRunItems(home: string): Promise<RunList> {
 export async function itemOf(path: string, id: string): Promise<Omit<Remembered, "versions">> {
   const versions = await versionsOf(path);
   const known = remembered.get(path);
+  const same = known?.versions === versions ? known : undefined;
+  if (same !== undefined && same.item.status !== "working") return same;
   // Whether the holder of a lock still lives is written nowhere.
-  if (known?.versions === versions && known.item.status !== "working") return known;
-  const [summary, standing] = await Promise.all([runSummary(path), runStanding(path)]);
+  const [summary, standing] = await Promise.all([same?.summary ?? runSummary(path), runStanding(path)]);
   const item: RunItem = { ...shownOf(summary), id, ...standing };
   remembered.delete(path);
   remembered.set(path, { versions, summary, item });
